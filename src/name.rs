@@ -1,0 +1,669 @@
+//! Names: the wire form, the text form, and the three kinds of name a caller gives.
+//!
+//! A [`Name`] is kept in its uncompressed wire form (length byte, label, …, zero), so that
+//! an instance called `a.b` or `Büro \ 2` needs no escaping anywhere inside the crate.
+//! ASCII letters compare without case, every other byte exactly (RFC 6762 §16): no Unicode
+//! normalisation and no Punycode. The case a name was written in is kept.
+
+use std::borrow::{Borrow, Cow};
+use std::cmp::Ordering;
+use std::fmt::{self, Write as _};
+use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::error::NameError;
+
+/// The longest name in wire form, in bytes, with the final zero (RFC 1035 §2.3.4).
+pub const MAX_NAME_BYTES: usize = 255;
+
+/// The longest label, in bytes (RFC 1035 §2.3.4).
+pub const MAX_LABEL_BYTES: usize = 63;
+
+/// The longest service name without its underscore, in bytes (RFC 6763 §7.2, RFC 6335 §5.1).
+pub const MAX_SERVICE_BYTES: usize = 15;
+
+const LOCAL: &[u8] = b"local";
+
+/// A domain name in uncompressed wire form.
+///
+/// Text form: labels joined by dots, no final dot; `.` and `\` inside a label are written
+/// `\.` and `\\`, spaces, control characters and bytes that are not UTF-8 as `\` and three
+/// decimal digits. Parsing takes the same form, with or without a final dot.
+///
+/// ```
+/// use salut::Name;
+/// let name: Name = r"Anna\.s\032Mac._exo._tcp.local".parse()?;
+/// assert_eq!(name.labels().next(), Some(&b"Anna.s Mac"[..]));
+/// assert_eq!(name, r"anna\.S\032mac._EXO._tcp.LOCAL.".parse()?);
+/// # Ok::<(), salut::NameError>(())
+/// ```
+#[derive(Clone)]
+pub struct Name {
+    wire: Arc<[u8]>,
+    /// Of the folded bytes. Tells two names apart without reading them; it is not seeded,
+    /// so a map never relies on it alone.
+    hash: u32,
+}
+
+impl Name {
+    /// A name from its labels, in order, without the root.
+    ///
+    /// # Errors
+    /// An empty label, a label over 63 bytes, or more than 255 bytes in all.
+    pub fn from_labels<L: AsRef<[u8]>>(labels: impl IntoIterator<Item = L>) -> Result<Self, NameError> {
+        let mut wire = Vec::with_capacity(64);
+        for label in labels {
+            push_label(&mut wire, label.as_ref())?;
+        }
+        wire.push(0);
+        Self::from_wire(&wire).ok_or(NameError::NameTooLong { bytes: wire.len() })
+    }
+
+    /// A name from uncompressed wire bytes that end with the root label, or `None` if they
+    /// are not exactly one well-formed name.
+    pub fn from_wire(wire: &[u8]) -> Option<Self> {
+        if wire.len() > MAX_NAME_BYTES {
+            return None;
+        }
+        let mut rest = wire;
+        loop {
+            let (&length, tail) = rest.split_first()?;
+            if length == 0 {
+                return tail.is_empty().then(|| Self { wire: wire.into(), hash: folded_hash(wire) });
+            }
+            if usize::from(length) > MAX_LABEL_BYTES {
+                return None;
+            }
+            rest = tail.get(usize::from(length)..)?;
+        }
+    }
+
+    /// A name from wire bytes that were checked while they were read, with their hash.
+    pub(crate) fn from_checked(wire: &[u8], hash: u32) -> Self {
+        Self { wire: wire.into(), hash }
+    }
+
+    /// This name with `label` in front.
+    ///
+    /// # Errors
+    /// As [`from_labels`](Self::from_labels).
+    pub fn prepend(&self, label: impl AsRef<[u8]>) -> Result<Self, NameError> {
+        let mut wire = Vec::with_capacity(self.wire.len() + label.as_ref().len() + 1);
+        push_label(&mut wire, label.as_ref())?;
+        wire.extend_from_slice(&self.wire);
+        Self::from_wire(&wire).ok_or(NameError::NameTooLong { bytes: wire.len() })
+    }
+
+    /// The uncompressed wire form, with the final zero byte.
+    pub fn wire(&self) -> &[u8] {
+        &self.wire
+    }
+
+    /// The 32-bit hash of the name with its ASCII letters folded.
+    pub(crate) fn folded_hash(&self) -> u32 {
+        self.hash
+    }
+
+    /// The labels in order, without the root.
+    pub fn labels(&self) -> Labels<'_> {
+        Labels { rest: &self.wire }
+    }
+
+    /// The name without its first label; `None` for the root.
+    pub fn parent(&self) -> Option<Self> {
+        let (&length, tail) = self.wire.split_first()?;
+        if length == 0 {
+            return None;
+        }
+        Self::from_wire(tail.get(usize::from(length)..)?)
+    }
+
+    /// Whether the last label is `local` and at least one stands before it.
+    pub fn is_local(&self) -> bool {
+        let mut before = 0_usize;
+        let mut last: &[u8] = &[];
+        for label in self.labels() {
+            before += 1;
+            last = label;
+        }
+        before >= 2 && last.eq_ignore_ascii_case(LOCAL)
+    }
+
+    /// Whether this name is `ancestor` or stands below it.
+    pub fn ends_with(&self, ancestor: &Name) -> bool {
+        let mut rest: &[u8] = &self.wire;
+        loop {
+            if rest.len() == ancestor.wire.len() {
+                return rest.eq_ignore_ascii_case(&ancestor.wire);
+            }
+            match rest.split_first() {
+                Some((&length, tail)) if length > 0 && rest.len() > ancestor.wire.len() => {
+                    rest = tail.get(usize::from(length)..).unwrap_or_default();
+                }
+                _ => return false,
+            }
+        }
+    }
+}
+
+fn push_label(wire: &mut Vec<u8>, label: &[u8]) -> Result<(), NameError> {
+    match u8::try_from(label.len()) {
+        Ok(0) => Err(NameError::EmptyLabel),
+        Ok(length) if label.len() <= MAX_LABEL_BYTES => {
+            wire.push(length);
+            wire.extend_from_slice(label);
+            Ok(())
+        }
+        _ => Err(NameError::LabelTooLong { bytes: label.len() }),
+    }
+}
+
+/// FNV-1a over the bytes with ASCII letters folded. A length byte is at most 63 and so is
+/// never a letter: a whole wire name can be folded without looking where its labels end.
+pub(crate) fn folded_hash(wire: &[u8]) -> u32 {
+    wire.iter().fold(0x811c_9dc5, |hash, byte| fold_into(hash, *byte))
+}
+
+/// One step of [`folded_hash`].
+pub(crate) fn fold_into(hash: u32, byte: u8) -> u32 {
+    (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0193)
+}
+
+/// The labels of a [`Name`].
+#[derive(Clone, Debug)]
+pub struct Labels<'n> {
+    rest: &'n [u8],
+}
+
+impl<'n> Iterator for Labels<'n> {
+    type Item = &'n [u8];
+
+    fn next(&mut self) -> Option<&'n [u8]> {
+        let (&length, tail) = self.rest.split_first()?;
+        if length == 0 {
+            return None;
+        }
+        let (label, rest) = tail.split_at_checked(usize::from(length))?;
+        self.rest = rest;
+        Some(label)
+    }
+}
+
+/// Anything that holds a name's wire form: lets a map keyed by [`Name`] be asked with a name
+/// still in a stack buffer.
+pub(crate) trait WireName {
+    fn wire_bytes(&self) -> &[u8];
+}
+
+impl WireName for Name {
+    fn wire_bytes(&self) -> &[u8] {
+        &self.wire
+    }
+}
+
+impl Hash for dyn WireName + '_ {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let mut folded = [0_u8; MAX_NAME_BYTES];
+        let wire = self.wire_bytes();
+        for (to, from) in folded.iter_mut().zip(wire) {
+            *to = from.to_ascii_lowercase();
+        }
+        state.write(folded.get(..wire.len()).unwrap_or(&folded));
+    }
+}
+
+impl PartialEq for dyn WireName + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.wire_bytes().eq_ignore_ascii_case(other.wire_bytes())
+    }
+}
+
+impl Eq for dyn WireName + '_ {}
+
+impl<'a> Borrow<dyn WireName + 'a> for Name {
+    fn borrow(&self) -> &(dyn WireName + 'a) {
+        self
+    }
+}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self as &dyn WireName).hash(state);
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.wire.eq_ignore_ascii_case(&other.wire)
+    }
+}
+
+impl Eq for Name {}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let folded = |byte: &u8| byte.to_ascii_lowercase();
+        self.wire.iter().map(folded).cmp(other.wire.iter().map(folded))
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut first = true;
+        for label in self.labels() {
+            if !first {
+                f.write_char('.')?;
+            }
+            first = false;
+            write_escaped(f, label, |c| match c {
+                '.' | '\\' => Some(true),
+                ' ' => Some(false),
+                _ => None,
+            })?;
+        }
+        if first { f.write_char('.') } else { Ok(()) }
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl FromStr for Name {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        if text == "." {
+            return Self::from_labels::<&[u8]>([]);
+        }
+        let mut labels: Vec<Vec<u8>> = vec![Vec::new()];
+        let mut bytes = text.bytes();
+        while let Some(byte) = bytes.next() {
+            let literal = match byte {
+                b'.' => {
+                    labels.push(Vec::new());
+                    continue;
+                }
+                b'\\' => unescape(&mut bytes)?,
+                _ => byte,
+            };
+            if let Some(label) = labels.last_mut() {
+                label.push(literal);
+            }
+        }
+        if labels.len() > 1 && labels.last().is_some_and(Vec::is_empty) {
+            labels.pop();
+        }
+        Self::from_labels(labels)
+    }
+}
+
+/// What follows a backslash: three decimal digits up to 255, or one byte to take as it is.
+fn unescape(bytes: &mut impl Iterator<Item = u8>) -> Result<u8, NameError> {
+    let first = bytes.next().ok_or(NameError::BadEscape)?;
+    if !first.is_ascii_digit() {
+        return Ok(first);
+    }
+    let mut value = u16::from(first - b'0');
+    for _ in 0..2 {
+        let digit = bytes.next().filter(u8::is_ascii_digit).ok_or(NameError::BadEscape)?;
+        value = value * 10 + u16::from(digit - b'0');
+    }
+    u8::try_from(value).map_err(|_| NameError::BadEscape)
+}
+
+/// Writes a label as text. `special` says of a character whether it is escaped: `true` by a
+/// backslash, `false` by its decimal code. Control characters, characters that turn the
+/// direction of text, and bytes that are not UTF-8 always are: nothing that a stranger put
+/// into a name reaches a terminal or a log as a command.
+fn write_escaped(
+    f: &mut fmt::Formatter<'_>,
+    label: &[u8],
+    special: impl Fn(char) -> Option<bool>,
+) -> fmt::Result {
+    for chunk in label.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match special(c) {
+                Some(true) => write!(f, "\\{c}")?,
+                Some(false) => write_decimal(f, c.encode_utf8(&mut [0; 4]).as_bytes())?,
+                None if is_unprintable(c) => {
+                    write_decimal(f, c.encode_utf8(&mut [0; 4]).as_bytes())?;
+                }
+                None => f.write_char(c)?,
+            }
+        }
+        write_decimal(f, chunk.invalid())?;
+    }
+    Ok(())
+}
+
+fn write_decimal(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    bytes.iter().try_for_each(|byte| write!(f, "\\{byte:03}"))
+}
+
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The name of one service instance: a single label of up to 63 bytes of UTF-8, for people
+/// to read (RFC 6763 §4.1.1). Dots, spaces, backslashes and emoji are all fine.
+///
+/// One that was heard on the network may hold any bytes; [`as_str`](Self::as_str) gives it
+/// as text, `Display` gives text that is safe to print on a terminal.
+#[derive(Clone)]
+pub struct InstanceName(Arc<[u8]>);
+
+impl InstanceName {
+    /// A name for a service of ours.
+    ///
+    /// # Errors
+    /// Empty, over 63 bytes, or with control characters (RFC 6763 §4.1.1).
+    pub fn new(text: &str) -> Result<Self, NameError> {
+        if text.is_empty() {
+            return Err(NameError::EmptyInstance);
+        }
+        if text.len() > MAX_LABEL_BYTES {
+            return Err(NameError::InstanceTooLong { name: text.to_owned(), bytes: text.len() });
+        }
+        // RFC 6763 §4.1.1: no ASCII control characters (0x00 to 0x1F and 0x7F).
+        if text.chars().any(char::is_control) {
+            return Err(NameError::ControlCharacter);
+        }
+        Ok(Self(text.as_bytes().into()))
+    }
+
+    /// The first label of a name from the network, whatever it holds.
+    pub(crate) fn from_label(label: &[u8]) -> Self {
+        Self(label.into())
+    }
+
+    /// The name's bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The name as text; bytes that are not UTF-8 are replaced by `U+FFFD`.
+    pub fn as_str(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.0)
+    }
+
+    /// The name to try after a conflict: `Name` becomes `Name (2)`, `Name (2)` becomes
+    /// `Name (3)` (RFC 6763 appendix D). `step` is added to the number.
+    pub(crate) fn next(&self, step: u32) -> Self {
+        let text = self.as_str();
+        let (stem, number) = text
+            .strip_suffix(')')
+            .and_then(|head| head.rsplit_once(" ("))
+            .and_then(|(stem, digits)| Some((stem, number(digits)?)))
+            .unwrap_or((&text, 1));
+        let suffix = format!(" ({})", number.saturating_add(u64::from(step.max(1))));
+        Self(with_suffix(stem, &suffix).into_bytes().into())
+    }
+}
+
+/// A counter as we write it ourselves: decimal, at least 2, no leading zero, and with room
+/// to count on.
+fn number(digits: &str) -> Option<u64> {
+    let value = digits.parse::<u64>().ok()?;
+    ((2..=u64::MAX / 2).contains(&value) && value.to_string() == digits).then_some(value)
+}
+
+/// `stem`, cut at a character's end so that it fits a label together with `suffix`.
+fn with_suffix(stem: &str, suffix: &str) -> String {
+    let mut end = stem.len().min(MAX_LABEL_BYTES.saturating_sub(suffix.len()));
+    while !stem.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{suffix}", stem.get(..end).unwrap_or_default())
+}
+
+impl PartialEq for InstanceName {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.eq_ignore_ascii_case(&other.0)
+    }
+}
+
+impl Eq for InstanceName {}
+
+impl Hash for InstanceName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.0.to_ascii_lowercase());
+    }
+}
+
+impl PartialOrd for InstanceName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for InstanceName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.to_ascii_lowercase().cmp(&other.0.to_ascii_lowercase())
+    }
+}
+
+impl fmt::Display for InstanceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_escaped(f, &self.0, |_| None)
+    }
+}
+
+impl fmt::Debug for InstanceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+impl FromStr for InstanceName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::new(text)
+    }
+}
+
+/// A service type such as `_exo._tcp`: what is browsed for (RFC 6763 §7).
+///
+/// ```
+/// use salut::ServiceType;
+/// assert_eq!(ServiceType::new("_exo._tcp")?.to_string(), "_exo._tcp");
+/// let error = ServiceType::new("exo.tcp").unwrap_err();
+/// assert!(error.to_string().contains("_exo._tcp"));
+/// # Ok::<(), salut::NameError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ServiceType(Name);
+
+impl ServiceType {
+    /// A service type of the form `_name._tcp` or `_name._udp`; a final `.local` is allowed.
+    ///
+    /// # Errors
+    /// A missing underscore, a transport other than `_tcp` or `_udp`, or a name that
+    /// RFC 6335 §5.1 forbids: over 15 bytes, without a letter, other characters than
+    /// letters, digits and hyphens, hyphens at an end or in a row.
+    pub fn new(text: &str) -> Result<Self, NameError> {
+        let this = Self::new_long(text)?;
+        let service = this.0.labels().next().unwrap_or_default();
+        let bytes = service.len() - 1;
+        if bytes > MAX_SERVICE_BYTES {
+            return Err(NameError::ServiceTooLong { text: text.to_owned(), bytes });
+        }
+        Ok(this)
+    }
+
+    /// As [`new`](Self::new), without the limit of 15 bytes: for types that are known to
+    /// break it, such as libp2p's `_p2p-<fingerprint>._udp`. Up to 63 bytes with the
+    /// underscore.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn new_long(text: &str) -> Result<Self, NameError> {
+        let bad = |why| NameError::BadServiceType { text: text.to_owned(), why };
+        let stripped = text.strip_suffix('.').unwrap_or(text);
+        let stripped = strip_local(stripped).unwrap_or(stripped);
+        let Some((service, transport)) = stripped.split_once('.') else {
+            return Err(bad("it has one label, two are needed"));
+        };
+        if !transport.eq_ignore_ascii_case("_tcp") && !transport.eq_ignore_ascii_case("_udp") {
+            return Err(bad("it must end in ._tcp or ._udp"));
+        }
+        let Some(bare) = service.strip_prefix('_') else {
+            return Err(bad("its name must begin with an underscore"));
+        };
+        if bare.is_empty() {
+            return Err(bad("nothing stands behind the underscore"));
+        }
+        if !bare.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+            return Err(bad("its name may hold letters, digits and hyphens only"));
+        }
+        if !bare.bytes().any(|b| b.is_ascii_alphabetic()) {
+            return Err(bad("its name needs a letter"));
+        }
+        if bare.starts_with('-') || bare.ends_with('-') || bare.contains("--") {
+            return Err(bad("a hyphen must stand between letters or digits"));
+        }
+        Name::from_labels([service.as_bytes(), transport.as_bytes(), LOCAL]).map(Self)
+    }
+
+    /// The full name: `_exo._tcp.local`.
+    pub fn name(&self) -> &Name {
+        &self.0
+    }
+}
+
+fn strip_local(text: &str) -> Option<&str> {
+    let (head, tail) = text.rsplit_once('.')?;
+    tail.eq_ignore_ascii_case("local").then_some(head)
+}
+
+/// Without `.local`: `_exo._tcp`.
+impl fmt::Display for ServiceType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string();
+        f.write_str(strip_local(&text).unwrap_or(&text))
+    }
+}
+
+impl fmt::Debug for ServiceType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl FromStr for ServiceType {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::new(text)
+    }
+}
+
+/// A host name below `.local`, such as `alpha.local`.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct HostName(Name);
+
+impl HostName {
+    /// A host name: `alpha`, `alpha.local` or `alpha.local.`; more than one label before
+    /// `.local` only when `.local` is written out.
+    ///
+    /// # Errors
+    /// Empty labels, labels over 63 bytes, an IP address, ASCII characters other than
+    /// letters, digits, hyphen and underscore, or a domain other than `.local`.
+    pub fn new(text: &str) -> Result<Self, NameError> {
+        let bad = |why| NameError::BadHostName { text: text.to_owned(), why };
+        let bare = text.strip_suffix('.').unwrap_or(text);
+        if bare.parse::<IpAddr>().is_ok() {
+            return Err(bad("it is an address, not a name"));
+        }
+        let labels = match strip_local(bare) {
+            Some(head) => head,
+            None if text.contains('.') => return Err(bad("multicast DNS names end in .local")),
+            None => bare,
+        };
+        if labels.split('.').any(str::is_empty) {
+            return Err(bad("it has an empty label"));
+        }
+        if !labels.chars().all(|c| {
+            c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') || (!c.is_ascii() && !c.is_control())
+        }) {
+            return Err(bad("it may hold letters, digits, hyphens and underscores only"));
+        }
+        Name::from_labels(labels.split('.').map(str::as_bytes).chain([LOCAL])).map(Self)
+    }
+
+    /// A host name made from whatever the machine calls itself: the first label, with other
+    /// characters turned into hyphens, and `-<suffix>` behind it, cut to 63 bytes.
+    #[cfg_attr(not(feature = "tokio"), allow(dead_code))]
+    pub(crate) fn from_machine(machine: &str, suffix: &str) -> Self {
+        let first = machine.split('.').next().unwrap_or_default();
+        let stem: String = first
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
+            .collect();
+        let stem = stem.trim_matches('-');
+        let label = with_suffix(if stem.is_empty() { "host" } else { stem }, &format!("-{suffix}"));
+        Self::new(&label).unwrap_or_else(|_| Self(root_of_local()))
+    }
+
+    /// From a name that is known to stand below `.local`.
+    pub(crate) fn from_name(name: &Name) -> Self {
+        Self(name.clone())
+    }
+
+    /// The full name: `alpha.local`.
+    pub fn name(&self) -> &Name {
+        &self.0
+    }
+
+    /// The name to try after a conflict: `alpha` becomes `alpha-2`, `alpha-2` becomes
+    /// `alpha-3`. `step` is added to the number.
+    pub(crate) fn next(&self, step: u32) -> Self {
+        let first = String::from_utf8_lossy(self.0.labels().next().unwrap_or_default()).into_owned();
+        let (stem, number) = first
+            .rsplit_once('-')
+            .and_then(|(stem, digits)| Some((stem, number(digits)?)))
+            .unwrap_or((&first, 1));
+        let suffix = format!("-{}", number.saturating_add(u64::from(step.max(1))));
+        let label = with_suffix(stem, &suffix);
+        // A longer label could push a long multi-label name over 255 bytes: then drop letters.
+        let parent = self.0.parent().unwrap_or_else(root_of_local);
+        parent.prepend(&label).or_else(|_| parent.prepend(&suffix)).map_or_else(|_| self.clone(), Self)
+    }
+}
+
+fn root_of_local() -> Name {
+    let wire = b"\x05local\0";
+    Name { wire: wire[..].into(), hash: folded_hash(wire) }
+}
+
+impl fmt::Display for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for HostName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for HostName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        Self::new(text)
+    }
+}
