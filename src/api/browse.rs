@@ -1,0 +1,59 @@
+//! A standing question for the instances of a service type.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+
+use super::{Farewell, Mailbox};
+use crate::service::Change;
+
+/// The instances of a service type as they come, change and go, until this is dropped.
+///
+/// Each item is a [`Change`], and the row of them is always legal: `Found` for an instance
+/// that is not known on that interface, `Updated` and `Lost` for one that is. Reading is never
+/// urgent: an unread browse holds the net change since the last look, so that found and lost
+/// again cancel out, found and updated are one `Found` with the newest data, and lost and
+/// found again with the same data is nothing. It is as large as there are instances and keeps
+/// nobody waiting.
+///
+/// Ends (`None`) only when the [`Mdns`](super::Mdns) was shut down or its runtime was. It is a
+/// [`Stream`] as well.
+///
+/// ```no_run
+/// use salut::{Change, Mdns};
+/// # async fn f() -> Result<(), salut::Error> {
+/// let mdns = Mdns::new()?;
+/// let mut nodes = mdns.browse("_exo._tcp")?;
+/// while let Some(change) = nodes.next().await {
+///     match change {
+///         Change::Found(node) => println!("+ {} {:?}", node.name, node.sockets()),
+///         Change::Updated(node) => println!("~ {} {:?}", node.name, node.sockets()),
+///         Change::Lost(lost) => println!("- {lost}"),
+///     }
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Browse {
+    pub(super) mailbox: Arc<Mailbox>,
+    /// Ends the browse when it is dropped.
+    pub(super) _farewell: Farewell,
+}
+
+impl Browse {
+    /// The next change; waits for it. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<Change> {
+        poll_fn(|cx| self.mailbox.poll(cx)).await
+    }
+}
+
+impl Stream for Browse {
+    type Item = Change;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Change>> {
+        self.mailbox.poll(cx)
+    }
+}

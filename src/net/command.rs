@@ -1,0 +1,37 @@
+//! What the handles ask of the task.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio::sync::{oneshot, watch};
+
+use super::LinkStatus;
+use crate::api::{Mailbox, News};
+use crate::name::HostName;
+use crate::proto::{LinkIndex, Search};
+use crate::service::{Interface, Service};
+use crate::txt::Txt;
+
+/// One handle of the caller's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key(pub(crate) u64);
+
+/// What is known of a host: on each link its addresses, and whether both families have an
+/// answer or were denied.
+pub(crate) type Found = BTreeMap<LinkIndex, (Interface, Vec<IpAddr>, bool)>;
+
+/// What the handles ask of the task. A handle's [`End`](Self::End) has a place reserved in the
+/// channel from the beginning, so that dropping it neither waits nor fails.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Announce { key: Key, service: Service, news: Arc<News> },
+    SetTxt { key: Key, txt: Txt },
+    SetPort { key: Key, port: u16 },
+    Withdraw { key: Key, done: oneshot::Sender<()> },
+    Browse { key: Key, search: Search, mailbox: Arc<Mailbox> },
+    Resolve { key: Key, host: HostName, found: watch::Sender<Found> },
+    End { key: Key },
+    Status { reply: oneshot::Sender<Vec<LinkStatus>> },
+    Shutdown { done: oneshot::Sender<()> },
+}

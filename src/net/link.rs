@@ -1,0 +1,427 @@
+//! One interface: its sockets for both families, and what to do while the system refuses
+//! them or what they send.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tracing::{debug, info, warn};
+
+use super::NetError;
+use super::interface::InterfaceInfo;
+use super::pace::Backoff;
+use super::socket::{Role, Socket, group, is_group, with_scope};
+use crate::proto::{Family, LinkState};
+
+/// A message with no question and no record. While sends fail it is what is tried: whoever
+/// receives it has nothing to do, and nothing in it can be out of date.
+const EMPTY_QUERY: [u8; 12] = [0; 12];
+
+/// A failure of a kind that passes by itself is kept quiet for this long: an address that is
+/// still being checked, a link that is just going down and will be taken away.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The same complaint about the same link is repeated only when its cause was away for this
+/// long.
+const SILENCE: Duration = Duration::from_secs(600);
+
+/// This many errors in a row while receiving: the socket is beyond help and is opened anew
+/// (iOS takes sockets away from a program in the background).
+const MAX_RECEIVE_ERRORS: u32 = 8;
+
+/// One thing for each family.
+#[derive(Debug, Default)]
+pub(super) struct Both<T> {
+    v4: T,
+    v6: T,
+}
+
+impl<T> Both<T> {
+    pub(super) fn get(&self, family: Family) -> &T {
+        match family {
+            Family::V4 => &self.v4,
+            Family::V6 => &self.v6,
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, family: Family) -> &mut T {
+        match family {
+            Family::V4 => &mut self.v4,
+            Family::V6 => &mut self.v6,
+        }
+    }
+}
+
+/// The group's socket of one family.
+#[derive(Debug, Default)]
+pub(super) enum Slot {
+    /// Not wanted, or there is no address to send from.
+    #[default]
+    Absent,
+    Open(Port),
+    /// Refused, and tried again.
+    Refused {
+        error: NetError,
+        backoff: Backoff,
+    },
+    /// Multicast of this family has no way out of the loopback; not tried again until its
+    /// addresses change.
+    NoWay,
+}
+
+/// An open socket, and how its sends fare.
+#[derive(Debug)]
+pub(super) struct Port {
+    pub(super) socket: Socket,
+    failing: Option<Failing>,
+    receive_errors: u32,
+}
+
+#[derive(Debug)]
+struct Failing {
+    error: NetError,
+    backoff: Backoff,
+    warned: bool,
+}
+
+impl Port {
+    fn new(socket: Socket) -> Self {
+        Self { socket, failing: None, receive_errors: 0 }
+    }
+}
+
+/// What became of a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// It left.
+    Yes,
+    /// It left, after others did not.
+    Again,
+    /// The socket's buffer is full: keep it for a moment.
+    Later,
+    /// It did not leave.
+    No,
+}
+
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) info: InterfaceInfo,
+    pub(super) group: Both<Slot>,
+    pub(super) unicast: Both<Option<Socket>>,
+    /// What the engine was told last.
+    pub(super) told: Option<LinkState>,
+    /// When each cause was complained about.
+    complaints: BTreeMap<(u8, i32), Instant>,
+}
+
+impl Link {
+    pub(super) fn new(info: InterfaceInfo) -> Self {
+        Self {
+            info,
+            group: Both::default(),
+            unicast: Both::default(),
+            told: None,
+            complaints: BTreeMap::new(),
+        }
+    }
+
+    /// Takes in what the interface is like now. True if it went away and came back meanwhile.
+    pub(super) fn update(&mut self, info: InterfaceInfo) -> bool {
+        let flapped = info.carriers != self.info.carriers;
+        let moved = |family| has_address(&info, family) != has_address(&self.info, family);
+        let anew = Family::BOTH.map(|family| {
+            let slot = self.group.get(family);
+            match slot {
+                Slot::Open(port) => !has_address(&info, family) || !port.socket.fits(&info),
+                Slot::NoWay => info.v4 != self.info.v4 || info.v6 != self.info.v6,
+                Slot::Absent | Slot::Refused { .. } => moved(family),
+            }
+        });
+        for (family, anew) in Family::BOTH.into_iter().zip(anew) {
+            if anew {
+                *self.group.get_mut(family) = Slot::Absent;
+                *self.unicast.get_mut(family) = None;
+            }
+        }
+        self.info = info;
+        flapped
+    }
+
+    /// Closes everything, so that the next [`open`](Self::open) joins the groups anew.
+    pub(super) fn close(&mut self) {
+        self.group = Both::default();
+        self.unicast = Both::default();
+    }
+
+    /// Opens what is wanted and not open; `unicast` says that the port is free for it.
+    pub(super) fn open(&mut self, now: Instant, wanted: &Both<bool>, unicast: bool) {
+        for family in Family::BOTH {
+            if !*wanted.get(family) || !has_address(&self.info, family) {
+                *self.group.get_mut(family) = Slot::Absent;
+                *self.unicast.get_mut(family) = None;
+                continue;
+            }
+            let due = match self.group.get(family) {
+                Slot::Absent => true,
+                Slot::Refused { backoff, .. } => backoff.at() <= now,
+                Slot::Open(_) | Slot::NoWay => false,
+            };
+            if due {
+                self.open_group(now, family);
+            }
+            self.open_unicast(family, unicast);
+        }
+    }
+
+    fn open_group(&mut self, now: Instant, family: Family) {
+        let before = match std::mem::take(self.group.get_mut(family)) {
+            Slot::Refused { backoff, .. } => Some(backoff),
+            _ => None,
+        };
+        *self.group.get_mut(family) = match Socket::open(&self.info, family, Role::Group) {
+            // Nothing but trying shows whether multicast gets anywhere on the loopback.
+            Ok(socket) if self.info.loopback && !can_send(&socket, self.info.index, family) => Slot::NoWay,
+            Ok(socket) => {
+                debug!(interface = %self.info.name, ?family, "socket open");
+                if before.is_some() && self.complaints.remove(&OPENED).is_some() {
+                    info!(interface = %self.info.name, ?family, "the socket could be opened at last");
+                }
+                Slot::Open(Port::new(socket))
+            }
+            Err(error) => {
+                if self.complain(now, &error) {
+                    self.complaints.insert(OPENED, now);
+                }
+                let backoff = match before {
+                    Some(mut backoff) => {
+                        backoff.failed(now);
+                        backoff
+                    }
+                    None => Backoff::new(now),
+                };
+                Slot::Refused { error, backoff }
+            }
+        };
+    }
+
+    fn open_unicast(&mut self, family: Family, free: bool) {
+        let wanted = free && matches!(self.group.get(family), Slot::Open(_));
+        let slot = self.unicast.get_mut(family);
+        if !wanted {
+            *slot = None;
+        } else if slot.is_none() {
+            match Socket::open(&self.info, family, Role::Unicast) {
+                Ok(socket) => *slot = Some(socket),
+                Err(error) => debug!(%error, "no unicast socket"),
+            }
+        }
+    }
+
+    /// When something is to be tried again.
+    pub(super) fn due(&self) -> Option<Instant> {
+        Family::BOTH
+            .into_iter()
+            .filter_map(|family| match self.group.get(family) {
+                Slot::Refused { backoff, .. } => Some(backoff.at()),
+                Slot::Open(port) => port.failing.as_ref().map(|failing| failing.backoff.at()),
+                Slot::Absent | Slot::NoWay => None,
+            })
+            .min()
+    }
+
+    /// Tries again to send where that failed; true if it works again.
+    pub(super) fn try_sends(&mut self, now: Instant) -> bool {
+        let mut again = false;
+        for family in Family::BOTH {
+            let Slot::Open(port) = self.group.get(family) else { continue };
+            if port.failing.as_ref().is_some_and(|failing| failing.backoff.at() <= now) {
+                let destination = group(self.info.index, family);
+                again |= self.send(now, &EMPTY_QUERY, destination) == Sent::Again;
+            }
+        }
+        again
+    }
+
+    /// Sends by the socket of the destination's family.
+    pub(super) fn send(&mut self, now: Instant, payload: &[u8], destination: SocketAddr) -> Sent {
+        let family = Family::of(destination.ip());
+        let Slot::Open(port) = self.group.get_mut(family) else { return Sent::No };
+        let result = port.socket.send(payload, with_scope(destination, self.info.index));
+        match result {
+            Ok(()) if is_group(destination) => match port.failing.take() {
+                Some(failing) => {
+                    self.recovered(family, &failing);
+                    Sent::Again
+                }
+                None => Sent::Yes,
+            },
+            Ok(()) => Sent::Yes,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Sent::Later,
+            Err(error) => {
+                let error = NetError::Send {
+                    interface: Arc::clone(&self.info.name),
+                    family,
+                    address: destination,
+                    error: Arc::new(error),
+                };
+                // What is sent to one asker says nothing of the link.
+                if is_group(destination) && !is_too_long(error.io()) {
+                    self.failed(now, family, error);
+                } else {
+                    debug!(%error, "a datagram did not leave");
+                }
+                Sent::No
+            }
+        }
+    }
+
+    fn failed(&mut self, now: Instant, family: Family, error: NetError) {
+        if self.info.loopback {
+            debug!(%error, "this family stays closed on the loopback");
+            *self.group.get_mut(family) = Slot::NoWay;
+            *self.unicast.get_mut(family) = None;
+            return;
+        }
+        let Slot::Open(port) = self.group.get_mut(family) else { return };
+        let mut failing = match port.failing.take() {
+            // What the engine sends between two tries must not push the next one away.
+            Some(mut failing) => {
+                if failing.backoff.at() <= now {
+                    failing.backoff.failed(now);
+                }
+                failing.error = error;
+                failing
+            }
+            None => Failing { error, backoff: Backoff::new(now), warned: false },
+        };
+        let lasting = now.saturating_duration_since(failing.backoff.since()) >= PATIENCE;
+        if !failing.warned && (lasting || !passes(failing.error.io())) {
+            failing.warned = self.complain(now, &failing.error);
+        }
+        if let Slot::Open(port) = self.group.get_mut(family) {
+            port.failing = Some(failing);
+        }
+    }
+
+    fn recovered(&self, family: Family, failing: &Failing) {
+        if failing.warned {
+            info!(interface = %self.info.name, ?family, "sending works again");
+        } else {
+            debug!(interface = %self.info.name, ?family, "sending works again");
+        }
+    }
+
+    /// Warns, unless the same was said of this link lately. True if it was said now.
+    fn complain(&mut self, now: Instant, error: &NetError) -> bool {
+        let said = self.complaints.insert(error.cause(), now);
+        if said.is_some_and(|said| now.saturating_duration_since(said) < SILENCE) {
+            debug!(%error, "again");
+            return false;
+        }
+        warn!("{error}");
+        true
+    }
+
+    /// Notes how receiving went. A socket that gives nothing but errors is opened anew.
+    pub(super) fn received(
+        &mut self,
+        now: Instant,
+        family: Family,
+        role: Role,
+        result: Result<(), io::Error>,
+    ) {
+        if role == Role::Unicast {
+            if result.is_err() {
+                *self.unicast.get_mut(family) = None;
+            }
+            return;
+        }
+        let Slot::Open(port) = self.group.get_mut(family) else { return };
+        let Err(error) = result else {
+            port.receive_errors = 0;
+            return;
+        };
+        port.receive_errors = port.receive_errors.saturating_add(1);
+        if port.receive_errors >= MAX_RECEIVE_ERRORS {
+            let error = NetError::Open {
+                interface: Arc::clone(&self.info.name),
+                family,
+                address: group(self.info.index, family),
+                error: Arc::new(error),
+            };
+            self.complain(now, &error);
+            *self.group.get_mut(family) = Slot::Refused { error, backoff: Backoff::new(now) };
+        }
+    }
+
+    /// What the engine is to know; nothing while neither family is open.
+    pub(super) fn state(&self) -> Option<LinkState> {
+        let open = |family| matches!(self.group.get(family), Slot::Open(_));
+        let heard = |family| !open(family) || self.unicast.get(family).is_some();
+        let (v4_open, v6_open) = (open(Family::V4), open(Family::V6));
+        (v4_open || v6_open).then(|| LinkState {
+            name: Arc::clone(&self.info.name),
+            mtu: self.info.mtu,
+            v4: self.info.v4.clone(),
+            v6: self.info.v6.clone(),
+            v4_open,
+            v6_open,
+            // A question goes out on both families: the reply may come by either.
+            unicast: heard(Family::V4) && heard(Family::V6),
+        })
+    }
+
+    /// What keeps a family from working, if anything does.
+    pub(super) fn error(&self, family: Family) -> Option<&NetError> {
+        match self.group.get(family) {
+            Slot::Refused { error, .. } => Some(error),
+            Slot::Open(port) => port.failing.as_ref().map(|failing| &failing.error),
+            Slot::Absent | Slot::NoWay => None,
+        }
+    }
+}
+
+/// Stands in the list of complaints for "some socket of this link could not be opened".
+const OPENED: (u8, i32) = (u8::MAX, 0);
+
+fn has_address(info: &InterfaceInfo, family: Family) -> bool {
+    match family {
+        Family::V4 => !info.v4.is_empty(),
+        Family::V6 => !info.v6.is_empty(),
+    }
+}
+
+fn can_send(socket: &Socket, index: u32, family: Family) -> bool {
+    match socket.send(&EMPTY_QUERY, group(index, family)) {
+        Ok(()) => true,
+        Err(error) => {
+            debug!(%error, ?family, "multicast has no way out of the loopback");
+            error.kind() == io::ErrorKind::WouldBlock
+        }
+    }
+}
+
+fn is_too_long(error: &io::Error) -> bool {
+    // EMSGSIZE on Linux, macOS and the BSDs, Windows.
+    let number = if cfg!(any(target_os = "linux", target_os = "android")) {
+        90
+    } else if cfg!(windows) {
+        10040
+    } else {
+        40
+    };
+    error.raw_os_error() == Some(number)
+}
+
+/// Whether a failure often ends by itself within seconds.
+fn passes(error: &io::Error) -> bool {
+    use io::ErrorKind::{AddrNotAvailable, NetworkDown, NetworkUnreachable, PermissionDenied};
+    match error.kind() {
+        AddrNotAvailable | NetworkDown | NetworkUnreachable => true,
+        io::ErrorKind::HostUnreachable | PermissionDenied => false,
+        // ENOBUFS, and ENODEV or ENXIO of an interface that is gone.
+        _ => true,
+    }
+}

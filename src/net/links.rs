@@ -1,0 +1,339 @@
+//! All interfaces in use, with their sockets.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tracing::{debug, info};
+
+use super::interface::InterfaceInfo;
+use super::link::{Both, Link, Sent, Slot};
+use super::port::Others;
+use super::socket::{Arrival, Role, Socket};
+use super::status::{FamilyStatus, LinkStatus};
+use crate::proto::{Family, LinkIndex, LinkState, Transmit};
+use crate::service::Interface;
+
+/// Datagrams that wait for room in a full send buffer. Beyond that the oldest is lost, as it
+/// would be on the wire.
+const MAX_WAITING: usize = 256;
+
+/// How long to wait for room in a send buffer.
+const ROOM_WAIT: Duration = Duration::from_millis(10);
+
+/// One socket among all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Key {
+    index: u32,
+    family: Family,
+    role: Role,
+}
+
+/// A datagram in the caller's buffer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Received {
+    pub(super) link: LinkIndex,
+    pub(super) source: SocketAddr,
+    pub(super) unicast: bool,
+    pub(super) length: usize,
+}
+
+/// What one look at a socket gave.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Look {
+    /// A datagram for us.
+    Datagram(Received),
+    /// A datagram that another socket hears, or an error: look again.
+    Nothing,
+    /// No more for now.
+    Empty,
+}
+
+/// What the engine is to be told after something changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum News {
+    /// A link came, changed or went.
+    Link(LinkIndex, Option<LinkState>),
+    /// A link works again after it did not, or after its carrier was away.
+    Recovered(LinkIndex),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Links {
+    links: BTreeMap<u32, Link>,
+    /// Which families the caller wants.
+    wanted: Both<bool>,
+    /// Whether nobody else holds the port with the wildcard address.
+    port_free: bool,
+    /// What waits for room in a send buffer, and until when.
+    waiting: VecDeque<Transmit>,
+    room_at: Option<Instant>,
+    news: VecDeque<News>,
+}
+
+impl Links {
+    pub(super) fn new(ipv4: bool, ipv6: bool) -> Self {
+        let mut this = Self::default();
+        *this.wanted.get_mut(Family::V4) = ipv4;
+        *this.wanted.get_mut(Family::V6) = ipv6;
+        this
+    }
+
+    /// Makes the links those of `picked`.
+    pub(super) fn update(&mut self, now: Instant, picked: Vec<InterfaceInfo>) {
+        let keep: BTreeSet<u32> = picked.iter().map(|info| info.index).collect();
+        self.links.retain(|index, link| {
+            let kept = keep.contains(index);
+            if !kept {
+                info!(interface = %link.info.name, index, "link is gone");
+                if link.told.is_some() {
+                    self.news.push_back(News::Link(LinkIndex(*index), None));
+                }
+            }
+            kept
+        });
+        self.waiting.retain(|transmit| keep.contains(&transmit.link.0));
+        for info in picked {
+            let index = info.index;
+            match self.links.get_mut(&index) {
+                Some(link) => {
+                    // The same index under another name is another interface, or a rename.
+                    if link.info.name != info.name {
+                        info!(from = %link.info.name, to = %info.name, index, "link has a new name");
+                        link.close();
+                    }
+                    if link.update(info) && link.told.is_some() {
+                        self.news.push_back(News::Recovered(LinkIndex(index)));
+                    }
+                }
+                None => {
+                    info!(interface = %info.name, index, "link is here");
+                    self.links.insert(index, Link::new(info));
+                }
+            }
+        }
+        self.open(now);
+    }
+
+    /// Gives up or opens the sockets for unicast, as others hold the port or not.
+    pub(super) fn look_at_port(&mut self, now: Instant) -> Others {
+        let others = Others::look(&self.own_inodes());
+        if others.wildcard == self.port_free {
+            self.port_free = !others.wildcard;
+            debug!(free = self.port_free, "unicast to port 5353");
+            self.open(now);
+            // Two programs that look at the same moment both find the port free.
+            if self.port_free && Others::look(&self.own_inodes()).wildcard {
+                self.port_free = false;
+                self.open(now);
+            }
+        }
+        others
+    }
+
+    fn own_inodes(&self) -> BTreeSet<u64> {
+        let mut inodes = BTreeSet::new();
+        for link in self.links.values() {
+            for family in Family::BOTH {
+                if let Slot::Open(port) = link.group.get(family) {
+                    inodes.extend(port.socket.inode());
+                }
+                inodes.extend(link.unicast.get(family).as_ref().and_then(Socket::inode));
+            }
+        }
+        inodes
+    }
+
+    /// Opens what is due, and notes what the engine is to know.
+    fn open(&mut self, now: Instant) {
+        for (index, link) in &mut self.links {
+            link.open(now, &self.wanted, self.port_free);
+            let state = link.state();
+            if state != link.told {
+                link.told.clone_from(&state);
+                self.news.push_back(News::Link(LinkIndex(*index), state));
+            }
+        }
+    }
+
+    /// Leaves and joins every group again, with empty receive buffers: for after a sleep.
+    pub(super) fn reopen(&mut self, now: Instant) {
+        for link in self.links.values_mut() {
+            link.close();
+        }
+        self.waiting.clear();
+        self.open(now);
+    }
+
+    /// Tries again what is due.
+    pub(super) fn retry(&mut self, now: Instant) {
+        if self.room_at.is_some_and(|at| at <= now) {
+            self.room_at = None;
+            for transmit in std::mem::take(&mut self.waiting) {
+                self.send(now, transmit);
+            }
+        }
+        for (index, link) in &mut self.links {
+            if link.due().is_some_and(|due| due <= now) && link.try_sends(now) {
+                self.news.push_back(News::Recovered(LinkIndex(*index)));
+            }
+        }
+        self.open(now);
+    }
+
+    /// When to call [`retry`](Self::retry).
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.links.values().filter_map(Link::due).chain(self.room_at).min()
+    }
+
+    /// Sends a datagram, or keeps it for a moment.
+    pub(super) fn send(&mut self, now: Instant, transmit: Transmit) {
+        let Some(link) = self.links.get_mut(&transmit.link.0) else { return };
+        // What waits goes first.
+        let sent = if self.waiting.iter().any(|waiting| waiting.link == transmit.link) {
+            Sent::Later
+        } else {
+            link.send(now, &transmit.payload, transmit.destination)
+        };
+        match sent {
+            Sent::Yes => {}
+            Sent::Again => self.news.push_back(News::Recovered(transmit.link)),
+            Sent::Later => {
+                if self.waiting.len() >= MAX_WAITING {
+                    self.waiting.pop_front();
+                }
+                self.waiting.push_back(transmit);
+                self.room_at.get_or_insert(now + ROOM_WAIT);
+            }
+            Sent::No => {
+                // The loopback may have lost a family by it.
+                let state = link.state();
+                if state != link.told {
+                    link.told.clone_from(&state);
+                    self.news.push_back(News::Link(transmit.link, state));
+                }
+            }
+        }
+    }
+
+    /// Whether something waits for room in a send buffer.
+    pub(super) fn is_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// What the engine has not been told yet.
+    pub(super) fn news(&mut self) -> Option<News> {
+        self.news.pop_front()
+    }
+
+    /// Ready when some socket may have something.
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut ready = Poll::Pending;
+        // All of them are asked each time, so that each of them wakes the task later.
+        self.each(|_, socket| {
+            if socket.poll_readable(cx).is_ready() {
+                ready = Poll::Ready(());
+            }
+        });
+        ready
+    }
+
+    fn each(&self, mut visit: impl FnMut(Key, &Socket)) {
+        for (index, link) in &self.links {
+            for family in Family::BOTH {
+                if let Slot::Open(port) = link.group.get(family) {
+                    visit(Key { index: *index, family, role: Role::Group }, &port.socket);
+                }
+                if let Some(socket) = link.unicast.get(family) {
+                    visit(Key { index: *index, family, role: Role::Unicast }, socket);
+                }
+            }
+        }
+    }
+
+    /// All open sockets, for [`look`](Self::look).
+    pub(super) fn keys(&self, keys: &mut Vec<Key>) {
+        keys.clear();
+        self.each(|key, _| keys.push(key));
+    }
+
+    /// Receives one datagram from one socket.
+    pub(super) fn look(&mut self, now: Instant, key: Key, buffer: &mut [u8]) -> Look {
+        let Some(link) = self.links.get_mut(&key.index) else { return Look::Empty };
+        let socket = match key.role {
+            Role::Unicast => link.unicast.get(key.family).as_ref(),
+            Role::Group => match link.group.get(key.family) {
+                Slot::Open(port) => Some(&port.socket),
+                _ => None,
+            },
+        };
+        let Some(socket) = socket else { return Look::Empty };
+        match socket.receive(buffer, key.role) {
+            Ok(arrival) => {
+                link.received(now, key.family, key.role, Ok(()));
+                self.sort(key, arrival)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Look::Empty,
+            // A datagram we sent came back as unreachable (Windows), or one was longer than
+            // the buffer: neither says anything of the socket.
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted)
+                    || error.raw_os_error() == Some(10040) =>
+            {
+                Look::Nothing
+            }
+            Err(error) => {
+                debug!(%error, ?key, "receiving failed");
+                link.received(now, key.family, key.role, Err(error));
+                Look::Nothing
+            }
+        }
+    }
+
+    /// Whose datagram is it? Where the datagram tells its interface, that counts.
+    fn sort(&self, key: Key, arrival: Arrival) -> Look {
+        let index = arrival.index.unwrap_or(key.index);
+        // By multicast the socket of that interface hears it as well, by unicast only one
+        // socket does.
+        let ours = index == key.index || (arrival.unicast && self.links.contains_key(&index));
+        if !ours {
+            return Look::Nothing;
+        }
+        Look::Datagram(Received {
+            link: LinkIndex(index),
+            source: arrival.source,
+            unicast: arrival.unicast,
+            length: arrival.length,
+        })
+    }
+
+    /// The interface of a link.
+    pub(super) fn interface(&self, link: LinkIndex) -> Option<Interface> {
+        let info = &self.links.get(&link.0)?.info;
+        Some(Interface { index: info.index, name: Arc::clone(&info.name) })
+    }
+
+    /// How each link fares.
+    pub(super) fn status(&self) -> Vec<LinkStatus> {
+        let family = |link: &Link, family| match (link.error(family), link.group.get(family)) {
+            (Some(error), _) => FamilyStatus::Failed(error.clone()),
+            (None, Slot::Open(_)) => FamilyStatus::Open,
+            (None, _) => FamilyStatus::Absent,
+        };
+        self.links
+            .values()
+            .map(|link| LinkStatus {
+                interface: Interface { index: link.info.index, name: Arc::clone(&link.info.name) },
+                v4: link.info.v4.clone(),
+                v6: link.info.v6.clone(),
+                mtu: link.info.mtu,
+                ipv4: family(link, Family::V4),
+                ipv6: family(link, Family::V6),
+                unicast: link.state().is_some_and(|state| state.unicast),
+            })
+            .collect()
+    }
+}

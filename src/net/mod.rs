@@ -1,0 +1,333 @@
+//! The task that owns the engine, the sockets and the watch over the interfaces.
+//!
+//! Whatever wakes it (a datagram, a command, a bell, a timer) becomes one input of the
+//! engine, after which everything the engine has to say is fetched: what is to be sent, what
+//! is to be told, and when to come back.
+
+mod clock;
+mod command;
+mod error;
+mod handles;
+mod interface;
+mod link;
+mod links;
+#[cfg(target_os = "linux")]
+mod netlink;
+mod pace;
+mod port;
+mod socket;
+mod status;
+mod watch;
+
+pub use error::NetError;
+pub use interface::InterfaceInfo;
+pub use status::{FamilyStatus, LinkStatus};
+
+pub(crate) use command::{Command, Found, Key};
+pub(crate) use interface::{Choice, list};
+
+use std::collections::hash_map::RandomState;
+use std::future::poll_fn;
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot};
+use tracing::{debug, info, warn};
+
+use crate::name::HostName;
+use crate::proto::{Config, Engine, Event, Packet};
+use clock::{GAP, SleepWatch, now};
+use handles::Handles;
+use links::{Key as SocketKey, Links, Look, News};
+use watch::Watch;
+
+/// The longest datagram that is read, in bytes, headers included (RFC 6762 §17). A longer one
+/// fills the buffer and is then too long for the engine.
+const BUFFER_BYTES: usize = 9000;
+
+/// Datagrams read from one socket before timers and commands have their turn.
+const BATCH: usize = 32;
+
+/// Commands taken before timers and datagrams have their turn.
+const COMMANDS: usize = 64;
+
+/// The goodbyes of a shutdown have this long to leave.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
+
+/// The most services of one participant; beyond that it is a mistake in the caller's loop.
+const MAX_SERVICES: usize = 1024;
+
+/// A timer that is due again at once waits this long all the same.
+const BREATH: Duration = Duration::from_millis(1);
+
+/// What the task is given.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) host: HostName,
+    pub(crate) choice: Choice,
+    pub(crate) ipv4: bool,
+    pub(crate) ipv6: bool,
+    /// The host name as it is now, for the handles to read.
+    pub(crate) host_now: Arc<Mutex<HostName>>,
+}
+
+/// Runs until the last handle is gone or a shutdown was asked for.
+pub(crate) async fn run(settings: Settings, commands: mpsc::Receiver<Command>) {
+    let mut task = Task::new(settings, now());
+    task.run(commands).await;
+    debug!("the task ends");
+}
+
+/// A number nobody can guess, for the engine's random delays.
+pub(crate) fn seed() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+enum Woken {
+    Command(Option<Command>),
+    Readable,
+    Rang,
+    Due,
+}
+
+/// A shutdown that was asked for.
+struct Leaving {
+    until: Instant,
+    done: Vec<oneshot::Sender<()>>,
+    stopped: bool,
+}
+
+struct Task {
+    engine: Engine,
+    links: Links,
+    watch: Watch,
+    handles: Handles,
+    choice: Choice,
+    host_now: Arc<Mutex<HostName>>,
+    sleep: SleepWatch,
+    leaving: Option<Leaving>,
+    /// Not before this is the engine's timer looked at again.
+    not_before: Instant,
+    list_failed: bool,
+    buffer: Vec<u8>,
+    keys: Vec<SocketKey>,
+}
+
+impl Task {
+    fn new(settings: Settings, now: Instant) -> Self {
+        let mut links = Links::new(settings.ipv4, settings.ipv6);
+        let others = links.look_at_port(now);
+        if others.wildcard {
+            debug!("another program holds port 5353: replies by unicast are left to it");
+        }
+        let config = Config { host: settings.host, shares_host: others.any, max_services: MAX_SERVICES };
+        Self {
+            engine: Engine::new(config, seed()),
+            links,
+            watch: Watch::new(now),
+            handles: Handles::default(),
+            choice: settings.choice,
+            host_now: settings.host_now,
+            sleep: SleepWatch::new(now),
+            leaving: None,
+            not_before: now,
+            list_failed: false,
+            buffer: vec![0; BUFFER_BYTES],
+            keys: Vec::new(),
+        }
+    }
+
+    async fn run(&mut self, mut commands: mpsc::Receiver<Command>) {
+        self.look(now());
+        let mut closed = false;
+        while !self.is_over(now()) {
+            let due = self.due();
+            let woken = tokio::select! {
+                command = commands.recv(), if !closed => Woken::Command(command),
+                () = poll_fn(|cx| self.links.poll_readable(cx)) => Woken::Readable,
+                () = self.watch.ring(now) => Woken::Rang,
+                () = tokio::time::sleep_until(due.into()) => Woken::Due,
+            };
+            let at = now();
+            if at.saturating_duration_since(due) > GAP {
+                self.wake(at);
+            }
+            match woken {
+                Woken::Command(Some(command)) => {
+                    self.command(at, command);
+                    for _ in 1..COMMANDS {
+                        let Ok(command) = commands.try_recv() else { break };
+                        self.command(at, command);
+                    }
+                }
+                Woken::Command(None) => {
+                    closed = true;
+                    self.leave(at, None);
+                }
+                Woken::Readable => self.receive(at),
+                Woken::Rang | Woken::Due => {}
+            }
+            self.timers(now());
+        }
+        for done in self.leaving.take().into_iter().flat_map(|leaving| leaving.done) {
+            let _ = done.send(());
+        }
+    }
+
+    /// When there is something to do even if nothing happens.
+    fn due(&self) -> Instant {
+        [
+            self.engine.poll_timeout().map(|timeout| timeout.at.max(self.not_before)),
+            self.links.due(),
+            self.leaving.as_ref().map(|leaving| leaving.until),
+        ]
+        .into_iter()
+        .flatten()
+        .fold(self.watch.due(), Instant::min)
+    }
+
+    fn timers(&mut self, now: Instant) {
+        if self.watch.due() <= now {
+            self.look(now);
+        }
+        if self.links.due().is_some_and(|due| due <= now) {
+            self.links.retry(now);
+            self.drain(now);
+        }
+        if self.engine.poll_timeout().is_some_and(|timeout| timeout.at <= now) && self.not_before <= now {
+            self.engine.handle_timeout(now);
+            self.drain(now);
+            self.not_before = now + BREATH;
+        }
+    }
+
+    /// Looks at the interfaces and at who holds the port.
+    fn look(&mut self, now: Instant) {
+        self.watch.looked(now);
+        match list() {
+            Ok(list) => {
+                self.list_failed = false;
+                self.links.update(now, self.choice.pick(list));
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut self.list_failed, true) {
+                    warn!("{error}; keeping those that are known and trying again");
+                }
+                self.watch.suspect(now);
+            }
+        }
+        self.links.look_at_port(now);
+        if self.sleep.slept(now) {
+            self.wake(now);
+        }
+        self.drain(now);
+    }
+
+    /// The machine slept, or the process was stopped.
+    fn wake(&mut self, now: Instant) {
+        info!("woke up; asking and announcing anew");
+        self.sleep = SleepWatch::new(now);
+        self.links.reopen(now);
+        self.watch.suspect(now);
+        self.drain(now);
+        self.engine.handle_wake(now);
+        self.drain(now);
+    }
+
+    fn receive(&mut self, now: Instant) {
+        let mut keys = std::mem::take(&mut self.keys);
+        self.links.keys(&mut keys);
+        for key in &keys {
+            for _ in 0..BATCH {
+                let received = match self.links.look(now, *key, &mut self.buffer) {
+                    Look::Datagram(received) => received,
+                    Look::Nothing => continue,
+                    Look::Empty => break,
+                };
+                let Some(payload) = self.buffer.get(..received.length) else { continue };
+                let packet = Packet {
+                    link: received.link,
+                    source: received.source,
+                    unicast: received.unicast,
+                    payload,
+                };
+                self.engine.handle_packet(now, packet);
+                self.drain(now);
+            }
+        }
+        self.keys = keys;
+    }
+
+    /// Fetches all that the engine has to say, and tells it what became of the links by it.
+    fn drain(&mut self, now: Instant) {
+        loop {
+            while let Some(transmit) = self.engine.poll_transmit() {
+                self.links.send(now, transmit);
+            }
+            while let Some(event) = self.engine.poll_event() {
+                if let (Event::Stopped, Some(leaving)) = (&event, &mut self.leaving) {
+                    leaving.stopped = true;
+                }
+                if let Event::HostRenamed { .. } = &event {
+                    *self.host_now.lock().unwrap_or_else(PoisonError::into_inner) =
+                        self.engine.host().clone();
+                }
+                self.handles.tell(event, &self.links);
+            }
+            match self.links.news() {
+                Some(News::Link(link, state)) => self.engine.handle_link(now, link, state),
+                Some(News::Recovered(link)) => self.engine.handle_recovery(now, link),
+                None => return,
+            }
+        }
+    }
+
+    fn command(&mut self, now: Instant, command: Command) {
+        let engine = &mut self.engine;
+        let leaving = self.leaving.is_some();
+        match command {
+            Command::Announce { news, .. } if leaving => news.close(),
+            Command::Browse { mailbox, .. } if leaving => mailbox.close(),
+            Command::Resolve { .. } if leaving => {}
+            Command::Announce { key, service, news } => {
+                self.handles.announce(engine, now, key, service, news)
+            }
+            Command::Browse { key, search, mailbox } => {
+                self.handles.browse(engine, now, key, search, mailbox)
+            }
+            Command::Resolve { key, host, found } => self.handles.resolve(engine, now, key, host, found),
+            Command::SetTxt { key, txt } => self.handles.set_txt(engine, now, key, txt),
+            Command::SetPort { key, port } => self.handles.set_port(engine, now, key, port),
+            Command::Withdraw { key, done } => self.handles.end(engine, now, key, Some(done)),
+            Command::End { key } => self.handles.end(engine, now, key, None),
+            Command::Status { reply } => {
+                let _ = reply.send(self.links.status());
+            }
+            Command::Shutdown { done } => return self.leave(now, Some(done)),
+        }
+        self.drain(now);
+    }
+
+    /// Says goodbye for everything; the task ends when that has left.
+    fn leave(&mut self, now: Instant, done: Option<oneshot::Sender<()>>) {
+        match &mut self.leaving {
+            Some(leaving) => leaving.done.extend(done),
+            None => {
+                self.leaving = Some(Leaving {
+                    until: now + LEAVE_WITHIN,
+                    done: done.into_iter().collect(),
+                    stopped: false,
+                });
+                self.engine.shutdown(now);
+                self.drain(now);
+            }
+        }
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        self.leaving
+            .as_ref()
+            .is_some_and(|leaving| (leaving.stopped && !self.links.is_waiting()) || leaving.until <= now)
+    }
+}

@@ -1,0 +1,439 @@
+//! From records to instances: PTR, SRV, TXT and addresses become found, updated, lost.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use super::hash::Seeded;
+use super::io::{BrowseId, Event, ResolveId};
+use super::link::{Link, Shared};
+use super::query::FIRST_INTERVAL;
+use super::timer::{Timer, after};
+use crate::name::{HostName, InstanceName, Name, ServiceType};
+use crate::service::{Change, Instance, Lost};
+use crate::txt::Txt;
+use crate::wire::{RecordData, RecordType, Srv};
+
+/// An instance whose SRV or addresses expired is asked for twice more in this time before it
+/// is lost: a grace that RFC 6762 leaves open.
+const RETURN_GRACE: Duration = Duration::from_secs(3);
+
+/// After this many questions without an answer an instance has no TXT record.
+const TXT_QUESTIONS: u32 = 2;
+
+/// How often an instance that lacks only its TXT record is looked at.
+const TXT_CHECK: Duration = Duration::from_millis(250);
+
+/// An instance on one link, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct InstanceKey(u32);
+
+/// What is browsed for under one name.
+#[derive(Debug)]
+struct Sought {
+    service: ServiceType,
+    clients: Vec<BrowseId>,
+    instances: BTreeSet<InstanceKey>,
+}
+
+/// An instance that a PTR record points to.
+#[derive(Debug)]
+struct Tracked {
+    sought: Name,
+    name: Name,
+    /// The host whose addresses are asked for.
+    target: Option<Name>,
+    /// As told to the clients.
+    told: Option<Instance>,
+    /// When a told instance that cannot be resolved any more is lost.
+    grace: Option<Instant>,
+}
+
+#[derive(Debug)]
+pub(super) struct Instances {
+    sought: BTreeMap<Name, Sought>,
+    tracked: BTreeMap<InstanceKey, Tracked>,
+    names: HashMap<Name, Vec<InstanceKey>, Seeded>,
+    hosts: HashMap<Name, BTreeSet<InstanceKey>, Seeded>,
+    resolving: BTreeMap<Name, Vec<ResolveId>>,
+    next: u32,
+    touched: BTreeSet<InstanceKey>,
+    touched_hosts: BTreeSet<Name>,
+}
+
+impl Instances {
+    pub(super) fn new(seeded: Seeded) -> Self {
+        Self {
+            sought: BTreeMap::new(),
+            tracked: BTreeMap::new(),
+            names: HashMap::with_hasher(seeded),
+            hosts: HashMap::with_hasher(seeded),
+            resolving: BTreeMap::new(),
+            next: 0,
+            touched: BTreeSet::new(),
+            touched_hosts: BTreeSet::new(),
+        }
+    }
+
+    /// The instance has to be looked at again when the current input has been dealt with.
+    pub(super) fn touch(&mut self, key: InstanceKey) {
+        self.touched.insert(key);
+    }
+}
+
+/// The instance that a PTR record at a service type or subtype points to, if its target is
+/// one label below the service type (RFC 6763 §4.1).
+fn instance_of(service: &ServiceType, data: &RecordData) -> Option<Name> {
+    let RecordData::Ptr(target) = data else { return None };
+    (target.parent().as_ref() == Some(service.name())).then(|| target.clone())
+}
+
+impl Link {
+    /// A browse begins: what the cache holds is told at once, the rest is asked for.
+    pub(super) fn seek(
+        &mut self,
+        now: Instant,
+        name: &Name,
+        service: &ServiceType,
+        id: BrowseId,
+        waited: bool,
+        shared: &mut Shared,
+    ) {
+        if let Some(sought) = self.instances.sought.get_mut(name) {
+            sought.clients.push(id);
+            let known =
+                sought.instances.iter().filter_map(|key| self.instances.tracked.get(key)?.told.clone());
+            shared.events.extend(known.map(|found| Event::Browse { id, change: Change::Found(found) }));
+            return;
+        }
+        let sought = Sought { service: service.clone(), clients: vec![id], instances: BTreeSet::new() };
+        self.instances.sought.insert(name.clone(), sought);
+        self.ask(now, name, RecordType::PTR, waited, shared);
+        let known: Vec<Name> = self
+            .cache
+            .of_type(name, RecordType::PTR)
+            .filter_map(|entry| instance_of(service, &entry.data))
+            .collect();
+        for instance in known {
+            self.track(now, name, instance, shared);
+        }
+    }
+
+    /// A browse ends.
+    pub(super) fn stop_seeking(&mut self, name: &Name, id: BrowseId, shared: &mut Shared) {
+        let Some(sought) = self.instances.sought.get_mut(name) else { return };
+        sought.clients.retain(|client| *client != id);
+        if !sought.clients.is_empty() {
+            return;
+        }
+        let gone = self.instances.sought.remove(name).map(|sought| sought.instances).unwrap_or_default();
+        for key in gone {
+            self.untrack(key, shared);
+        }
+        self.stop_asking(name, RecordType::PTR, shared);
+    }
+
+    /// A host is to be resolved.
+    pub(super) fn resolve(
+        &mut self,
+        now: Instant,
+        host: &Name,
+        id: ResolveId,
+        waited: bool,
+        shared: &mut Shared,
+    ) {
+        self.instances.resolving.entry(host.clone()).or_default().push(id);
+        self.ask(now, host, RecordType::A, waited, shared);
+        self.ask(now, host, RecordType::AAAA, waited, shared);
+        self.instances.touched_hosts.insert(host.clone());
+    }
+
+    /// A host need not be resolved any longer.
+    pub(super) fn stop_resolving(&mut self, host: &Name, id: ResolveId, shared: &mut Shared) {
+        let Some(clients) = self.instances.resolving.get_mut(host) else { return };
+        let before = clients.len();
+        clients.retain(|client| *client != id);
+        let left = clients.len();
+        if left == 0 {
+            self.instances.resolving.remove(host);
+        }
+        if left < before {
+            self.stop_asking(host, RecordType::A, shared);
+            self.stop_asking(host, RecordType::AAAA, shared);
+        }
+    }
+
+    /// The cache changed at `name`.
+    pub(super) fn touch(&mut self, now: Instant, name: &Name, data: &RecordData, shared: &mut Shared) {
+        if let RecordData::Ptr(_) = data {
+            let instance =
+                self.instances.sought.get(name).and_then(|sought| instance_of(&sought.service, data));
+            if let Some(instance) = instance {
+                self.track(now, name, instance, shared);
+            }
+            return;
+        }
+        if let Some(keys) = self.instances.names.get(name) {
+            self.instances.touched.extend(keys);
+        }
+        if let Some(keys) = self.instances.hosts.get(name) {
+            self.instances.touched.extend(keys);
+        }
+        if self.instances.resolving.contains_key(name) {
+            self.instances.touched_hosts.insert(name.clone());
+        }
+    }
+
+    /// Whether a record is part of what is browsed for: then it is refreshed and never
+    /// evicted.
+    pub(super) fn wants(&self, name: &Name, rtype: RecordType) -> bool {
+        let looked_up =
+            if rtype == RecordType::NSEC { self.asks.names(name) } else { self.asks.is_wanted(name, rtype) };
+        looked_up || self.instances.names.contains_key(name) || self.instances.hosts.contains_key(name)
+    }
+
+    fn track(&mut self, now: Instant, sought_name: &Name, name: Name, shared: &mut Shared) {
+        let instances = &mut self.instances;
+        let known = instances.names.get(&name).into_iter().flatten().copied();
+        let known = known
+            .into_iter()
+            .find(|key| instances.tracked.get(key).is_some_and(|t| t.sought == *sought_name));
+        let key = match known {
+            Some(key) => key,
+            None => {
+                let key = InstanceKey(instances.next);
+                instances.next = instances.next.wrapping_add(1);
+                let Some(sought) = instances.sought.get_mut(sought_name) else { return };
+                sought.instances.insert(key);
+                instances.names.entry(name.clone()).or_default().push(key);
+                let tracked = Tracked {
+                    sought: sought_name.clone(),
+                    name: name.clone(),
+                    target: None,
+                    told: None,
+                    grace: None,
+                };
+                instances.tracked.insert(key, tracked);
+                self.ask(now, &name, RecordType::SRV, false, shared);
+                self.ask(now, &name, RecordType::TXT, false, shared);
+                key
+            }
+        };
+        self.instances.touched.insert(key);
+    }
+
+    fn untrack(&mut self, key: InstanceKey, shared: &mut Shared) {
+        let Some(tracked) = self.instances.tracked.remove(&key) else { return };
+        shared.timers.cancel(&Timer::Instance(self.index, key));
+        if let Some(sought) = self.instances.sought.get_mut(&tracked.sought) {
+            sought.instances.remove(&key);
+        }
+        if let Some(keys) = self.instances.names.get_mut(&tracked.name) {
+            keys.retain(|other| *other != key);
+            if keys.is_empty() {
+                self.instances.names.remove(&tracked.name);
+            }
+        }
+        self.stop_asking(&tracked.name, RecordType::SRV, shared);
+        self.stop_asking(&tracked.name, RecordType::TXT, shared);
+        if let Some(target) = tracked.target {
+            self.leave_host(&target, key, shared);
+        }
+    }
+
+    fn leave_host(&mut self, host: &Name, key: InstanceKey, shared: &mut Shared) {
+        if let Some(keys) = self.instances.hosts.get_mut(host) {
+            keys.remove(&key);
+            if keys.is_empty() {
+                self.instances.hosts.remove(host);
+            }
+        }
+        self.stop_asking(host, RecordType::A, shared);
+        self.stop_asking(host, RecordType::AAAA, shared);
+    }
+
+    /// Looks at every instance and host that changed, and tells what became of it.
+    pub(super) fn flush_instances(&mut self, now: Instant, shared: &mut Shared) {
+        while let Some(key) = self.instances.touched.pop_first() {
+            self.look_at(now, key, shared);
+        }
+        while let Some(host) = self.instances.touched_hosts.pop_first() {
+            let addresses = self.addresses(&host);
+            let complete =
+                [RecordType::A, RecordType::AAAA].iter().all(|rtype| self.has_answer(&host, *rtype));
+            if addresses.is_empty() && !complete {
+                continue;
+            }
+            for id in self.instances.resolving.get(&host).into_iter().flatten() {
+                let event =
+                    Event::Resolved { id: *id, link: self.index, addresses: addresses.clone(), complete };
+                shared.events.push_back(event);
+            }
+        }
+    }
+
+    fn look_at(&mut self, now: Instant, key: InstanceKey, shared: &mut Shared) {
+        let Some(tracked) = self.instances.tracked.get(&key) else { return };
+        let (sought, name) = (tracked.sought.clone(), tracked.name.clone());
+        let pointed_to = self
+            .cache
+            .of_type(&sought, RecordType::PTR)
+            .any(|entry| matches!(&entry.data, RecordData::Ptr(target) if *target == name));
+        if !pointed_to {
+            self.tell_lost(key, shared);
+            self.untrack(key, shared);
+            return;
+        }
+        let srv = self.best_srv(&name);
+        if let Some(srv) = &srv {
+            self.follow(now, key, &srv.target, shared);
+        }
+        let Some(tracked) = self.instances.tracked.get(&key) else { return };
+        let addresses = srv.as_ref().map(|srv| self.addresses(&srv.target)).unwrap_or_default();
+        let Some(srv) = srv.filter(|_| !addresses.is_empty()) else {
+            self.await_return(now, key, shared);
+            return;
+        };
+        let txt = self.txt_of(&name).or_else(|| tracked.told.as_ref().map(|told| told.txt.clone()));
+        let txt = match txt {
+            Some(txt) => txt,
+            None => match self.txt_given_up_at(now, &name) {
+                None => Txt::new(),
+                Some(at) => {
+                    shared.timers.set(Timer::Instance(self.index, key), at);
+                    return;
+                }
+            },
+        };
+        let Some(sought) = self.instances.sought.get(&sought) else { return };
+        let found = Instance {
+            name: InstanceName::from_label(name.labels().next().unwrap_or_default()),
+            service: sought.service.clone(),
+            host: HostName::from_name(&srv.target),
+            port: srv.port,
+            addresses,
+            txt,
+            interface: self.interface(),
+        };
+        shared.timers.cancel(&Timer::Instance(self.index, key));
+        let Some(tracked) = self.instances.tracked.get_mut(&key) else { return };
+        tracked.grace = None;
+        let change = match tracked.told.replace(found.clone()) {
+            None => Change::Found(found),
+            Some(told) if told != found => Change::Updated(found),
+            Some(_) => return,
+        };
+        for id in &sought.clients {
+            shared.events.push_back(Event::Browse { id: *id, change: change.clone() });
+        }
+    }
+
+    /// What was told cannot be resolved any more: it is lost, unless it comes back in time.
+    fn await_return(&mut self, now: Instant, key: InstanceKey, shared: &mut Shared) {
+        let Some(tracked) = self.instances.tracked.get_mut(&key) else { return };
+        if tracked.told.is_none() {
+            return;
+        }
+        let until = *tracked.grace.get_or_insert_with(|| after(now, RETURN_GRACE));
+        if until <= now {
+            tracked.grace = None;
+            self.tell_lost(key, shared);
+        } else {
+            shared.timers.set(Timer::Instance(self.index, key), until);
+        }
+    }
+
+    fn tell_lost(&mut self, key: InstanceKey, shared: &mut Shared) {
+        let Some(tracked) = self.instances.tracked.get_mut(&key) else { return };
+        let Some(told) = tracked.told.take() else { return };
+        let lost = Lost { name: told.name, service: told.service, interface: told.interface };
+        let Some(sought) = self.instances.sought.get(&tracked.sought) else { return };
+        for id in &sought.clients {
+            shared.events.push_back(Event::Browse { id: *id, change: Change::Lost(lost.clone()) });
+        }
+    }
+
+    /// All that was found here is lost: the link is gone.
+    pub(super) fn lose_all(&mut self, shared: &mut Shared) {
+        let keys: Vec<InstanceKey> = self.instances.tracked.keys().copied().collect();
+        for key in keys {
+            self.tell_lost(key, shared);
+        }
+    }
+
+    /// Asks for the addresses of the host an instance is on now, and no longer for those of
+    /// the one it was on.
+    fn follow(&mut self, now: Instant, key: InstanceKey, target: &Name, shared: &mut Shared) {
+        let Some(tracked) = self.instances.tracked.get_mut(&key) else { return };
+        if tracked.target.as_ref() == Some(target) {
+            return;
+        }
+        let before = tracked.target.replace(target.clone());
+        self.instances.hosts.entry(target.clone()).or_default().insert(key);
+        self.ask(now, target, RecordType::A, false, shared);
+        self.ask(now, target, RecordType::AAAA, false, shared);
+        if let Some(before) = before {
+            self.leave_host(&before, key, shared);
+        }
+    }
+
+    /// RFC 2782: the lowest priority, then the highest weight.
+    fn best_srv(&self, name: &Name) -> Option<Srv> {
+        let mut all: Vec<&Srv> = self
+            .cache
+            .of_type(name, RecordType::SRV)
+            .filter_map(|entry| match &entry.data {
+                RecordData::Srv(srv) if srv.target.is_local() => Some(srv),
+                _ => None,
+            })
+            .collect();
+        all.sort_by_key(|srv| {
+            (srv.priority, u16::MAX.saturating_sub(srv.weight), srv.port, srv.target.clone())
+        });
+        all.first().map(|srv| Srv::clone(srv))
+    }
+
+    fn txt_of(&self, name: &Name) -> Option<Txt> {
+        let known = self.cache.of_type(name, RecordType::TXT).find_map(|entry| match &entry.data {
+            RecordData::Txt(txt) => Some(txt.clone()),
+            _ => None,
+        });
+        known.or_else(|| self.cache.denies(name, RecordType::TXT).then(Txt::new))
+    }
+
+    /// When an instance without a TXT record has been waited for long enough; `None` if that
+    /// is now (RFC 6763 §6.1: then it has no attributes).
+    fn txt_given_up_at(&self, now: Instant, name: &Name) -> Option<Instant> {
+        let ask = self.asks.get(name, RecordType::TXT)?;
+        let at = after(ask.last.unwrap_or(now), FIRST_INTERVAL);
+        if ask.sent >= TXT_QUESTIONS && at <= now { None } else { Some(at.max(after(now, TXT_CHECK))) }
+    }
+
+    /// The addresses heard of a host, IPv4 first, link-local ones last. What nobody can
+    /// connect to is left out.
+    fn addresses(&self, host: &Name) -> Vec<IpAddr> {
+        let here_is_loopback = self.state.v4.iter().any(|(v4, _)| v4.is_loopback())
+            || self.state.v6.iter().any(|(v6, _)| v6.is_loopback());
+        let mut found: Vec<IpAddr> = self
+            .cache
+            .at(host)
+            .filter_map(|entry| match entry.data {
+                RecordData::A(v4) => Some(IpAddr::V4(v4)),
+                RecordData::Aaaa(v6) => Some(IpAddr::V6(v6)),
+                _ => None,
+            })
+            .filter(|address| match address {
+                IpAddr::V4(v4) => !v4.is_unspecified() && !v4.is_multicast() && !v4.is_broadcast(),
+                IpAddr::V6(v6) => !v6.is_unspecified() && !v6.is_multicast() && v6.to_ipv4_mapped().is_none(),
+            })
+            .filter(|address| here_is_loopback || !address.is_loopback())
+            .collect();
+        let link_local = |address: &IpAddr| match address {
+            IpAddr::V4(v4) => v4.is_link_local(),
+            IpAddr::V6(v6) => v6.is_unicast_link_local(),
+        };
+        found.sort_by_key(|address| (address.is_ipv6(), link_local(address), *address));
+        found.dedup();
+        found
+    }
+}

@@ -1,0 +1,257 @@
+//! What comes in: which packets are listened to, and what a response does.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use tracing::trace;
+
+use super::cache::{CacheDue, CacheKey, Heard};
+use super::claim::ClaimId;
+use super::io::{Family, LinkIndex, Packet};
+use super::link::{Link, Shared};
+use super::{Engine, KEPT_TYPES};
+use crate::name::{Name, WireName};
+use crate::wire::{CLASS_IN, MDNS_PORT, Message, RecordData, RecordRef, RecordType};
+
+/// What came in and what became of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Datagrams.
+    pub received: u64,
+    /// No message, or one with another opcode or a response code (RFC 6762 §18.3, §18.11).
+    pub malformed: u64,
+    /// Responses that came from another port than 5353 (RFC 6762 §6).
+    pub foreign_port: u64,
+    /// By unicast, and not asked for, or from a host that is not on the link (RFC 6762 §11).
+    pub unwelcome_unicast: u64,
+    /// On a link that is not known.
+    pub unknown_link: u64,
+}
+
+fn count(counter: &mut u64) {
+    *counter = counter.saturating_add(1);
+}
+
+impl Engine {
+    /// A datagram came in. A bad one is counted and otherwise ignored.
+    pub fn handle_packet(&mut self, now: Instant, packet: Packet<'_>) {
+        self.take_in(now, &packet);
+        self.flush(now);
+    }
+
+    fn take_in(&mut self, now: Instant, packet: &Packet<'_>) {
+        count(&mut self.counters.received);
+        let Some(link) = self.links.get_mut(&packet.link) else {
+            return count(&mut self.counters.unknown_link);
+        };
+        let Ok(message) = Message::read(packet.payload) else {
+            return count(&mut self.counters.malformed);
+        };
+        let header = message.header();
+        // RFC 6762 §18.3, §18.11: silently ignored.
+        if header.opcode != 0 || header.rcode != 0 {
+            return count(&mut self.counters.malformed);
+        }
+        // RFC 6762 §11, §5.5: by unicast only from this link.
+        if packet.unicast && !link.is_on_link(packet.source.ip()) {
+            return count(&mut self.counters.unwelcome_unicast);
+        }
+        let own = link.is_own_address(packet.source.ip());
+        trace!(link = %link.state.name, source = %packet.source, response = header.response, "received");
+        if header.response {
+            self.take_in_response(now, packet, &message, own);
+        } else {
+            self.take_in_query(now, packet, &message, own);
+        }
+    }
+
+    fn take_in_query(&mut self, now: Instant, packet: &Packet<'_>, message: &Message<'_>, own: bool) {
+        let Some(link) = self.links.get_mut(&packet.link) else { return };
+        let family = Family::of(packet.source.ip());
+        let participant = packet.source.port() == MDNS_PORT && !packet.unicast;
+        // RFC 6762 §7.3 is about participants: a legacy asker's answer goes to it alone.
+        if participant && !(own && link.is_echo(now, packet.payload, self.shared.seeded)) {
+            for question in message.questions() {
+                link.overhear(now, family, &question, message, &mut self.shared);
+            }
+        }
+        let concerns_us = message.questions().any(|question| {
+            let name = question.name.decoded();
+            !link.own.at(&name).is_empty() || self.claims.names.contains_key(&name as &dyn WireName)
+        });
+        if concerns_us && participant && link.is_twin(now, family, packet.payload, self.shared.seeded) {
+            return;
+        }
+        let defended = self.hear_probe(now, packet, message);
+        let Some(link) = self.links.get_mut(&packet.link) else { return };
+        link.hear_query(now, packet, message, &defended, &mut self.shared);
+    }
+
+    fn take_in_response(&mut self, now: Instant, packet: &Packet<'_>, message: &Message<'_>, own: bool) {
+        // RFC 6762 §6.
+        if packet.source.port() != MDNS_PORT {
+            return count(&mut self.counters.foreign_port);
+        }
+        if packet.unicast && !self.is_welcome(now, packet.link, message) {
+            return count(&mut self.counters.unwelcome_unicast);
+        }
+        let Some(link) = self.links.get_mut(&packet.link) else { return };
+        let echo = own && link.is_echo(now, packet.payload, self.shared.seeded);
+        let mut flushed: Vec<(Name, RecordType)> = Vec::new();
+        for record in message.records() {
+            if let Some(flush) = self.hear_record(now, packet, &record, echo) {
+                flushed.push(flush);
+            }
+        }
+        let Some(link) = self.links.get_mut(&packet.link) else { return };
+        flushed.dedup();
+        for (name, rtype) in flushed {
+            link.cache.flush(now, &name, rtype, &mut self.shared.timers);
+        }
+    }
+
+    /// RFC 6762 §6: a unicast response answers a question of the last two seconds that asked
+    /// for one, or it is ignored.
+    fn is_welcome(&self, now: Instant, index: LinkIndex, message: &Message<'_>) -> bool {
+        let Some(link) = self.links.get(&index) else { return false };
+        let probed = link.answers.probed_until.is_some_and(|until| now <= until);
+        message.records().any(|record| {
+            let name = record.name.decoded();
+            link.asks.welcomes_unicast(now, &name, record.rtype)
+                || (probed && self.claims.names.contains_key(&name as &dyn WireName))
+        })
+    }
+
+    /// One record of a response. Gives the set of records it replaces, if it does.
+    fn hear_record(
+        &mut self,
+        now: Instant,
+        packet: &Packet<'_>,
+        record: &RecordRef<'_>,
+        echo: bool,
+    ) -> Option<(Name, RecordType)> {
+        // A TTL with the top bit set is ignored with its record, not read as a goodbye.
+        if record.class != CLASS_IN || record.ttl >= 0x8000_0000 {
+            return None;
+        }
+        let decoded = record.name.decoded();
+        let claimed = self.claims.names.get(&decoded as &dyn WireName).copied();
+        let link = self.links.get_mut(&packet.link)?;
+        let held = !link.own.at(&decoded).is_empty();
+        let kept = KEPT_TYPES.contains(&record.rtype) && record.name.is_local();
+        if claimed.is_none() && !held && !kept {
+            return None;
+        }
+        let data = record.data()?;
+        let name = record.name.to_name();
+        if held && !echo {
+            self.hear_held(now, packet, &name, &data, record);
+        }
+        if let Some(id) = claimed.filter(|_| record.ttl > 0) {
+            self.hear_claimed(now, packet.link, id, &name, &data);
+        }
+        if !kept {
+            return None;
+        }
+        let link = self.links.get_mut(&packet.link)?;
+        link.hear_cached(now, &name, &data, record.ttl, packet.source, &mut self.shared);
+        record.cache_flush.then_some((name, record.rtype))
+    }
+
+    /// A record at a name that we hold records at, said by somebody else.
+    fn hear_held(
+        &mut self,
+        now: Instant,
+        packet: &Packet<'_>,
+        name: &Name,
+        data: &RecordData,
+        record: &RecordRef<'_>,
+    ) {
+        let Some(link) = self.links.get_mut(&packet.link) else { return };
+        if let Some(key) = link.own.find(name, data) {
+            let family = Family::of(packet.source.ip());
+            link.hear_own_record(now, family, key, record.ttl, &mut self.shared);
+            return;
+        }
+        if link.is_reverse_conflict(name, data) {
+            // Not a name of ours to fight for: the other one may have it.
+            link.answers.reverse_taken = true;
+            let hosts: Vec<ClaimId> = self.claims.hosts.keys().map(|id| ClaimId::Host(*id)).collect();
+            for id in hosts {
+                self.update_claim(now, packet.link, id);
+            }
+            return;
+        }
+        // RFC 6762 §10.2, §14: our own set of another link arrived here and flushed this
+        // link's set from every cache.
+        let ours_elsewhere = record.cache_flush && record.ttl > 0 && self.is_ours(now, name, data);
+        let Some(link) = self.links.get_mut(&packet.link).filter(|_| ours_elsewhere) else { return };
+        let keys: Vec<_> = link
+            .own
+            .of_type(name, record.rtype)
+            .filter(|key| {
+                let last = link.own.get(*key).and_then(|own| own.last);
+                last.is_none_or(|last| now.saturating_duration_since(last) >= super::own::MULTICAST_INTERVAL)
+            })
+            .collect();
+        link.announce(now, &keys, &mut self.shared);
+    }
+}
+
+impl Link {
+    fn hear_cached(
+        &mut self,
+        now: Instant,
+        name: &Name,
+        data: &RecordData,
+        ttl: u32,
+        source: SocketAddr,
+        shared: &mut Shared,
+    ) {
+        let rtype = data.record_type();
+        let wanted = self.wants(name, rtype);
+        let heard =
+            self.cache.hear(now, name, data, ttl, source.ip(), wanted, &mut shared.timers, &mut shared.rng);
+        match heard {
+            Heard::New => {
+                self.answer_heard(name, rtype, shared);
+                self.deny_heard(name, data, shared);
+                self.touch(now, name, data, shared);
+            }
+            Heard::Renewed => {
+                self.answer_heard(name, rtype, shared);
+                self.deny_heard(name, data, shared);
+            }
+            Heard::Nothing => {}
+        }
+    }
+
+    /// NSEC answers every question about a type that it leaves out (RFC 6762 §6.1).
+    fn deny_heard(&mut self, name: &Name, data: &RecordData, shared: &mut Shared) {
+        let RecordData::Nsec(nsec) = data else { return };
+        for rtype in KEPT_TYPES {
+            if !nsec.has(rtype) {
+                self.answer_heard(name, rtype, shared);
+            }
+        }
+    }
+
+    /// A cached record wants to be refreshed, or has expired.
+    pub(super) fn cache_due(&mut self, now: Instant, key: CacheKey, shared: &mut Shared) {
+        match self.cache.handle_timer(now, key, &mut shared.timers, &mut shared.rng) {
+            Some(CacheDue::Refresh(name, rtype)) => self.refresh(now, &name, rtype),
+            Some(CacheDue::Expired(name, data)) => {
+                self.touch(now, &name, &data, shared);
+                if let RecordData::Nsec(_) = data {
+                    for rtype in KEPT_TYPES {
+                        self.answer_gone(now, &name, rtype, shared);
+                    }
+                } else {
+                    self.answer_gone(now, &name, data.record_type(), shared);
+                }
+            }
+            None => {}
+        }
+    }
+}

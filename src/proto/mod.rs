@@ -1,0 +1,460 @@
+//! The protocol engine: no socket, no clock, no global randomness.
+//!
+//! One [`Engine`] is one participant on all its links. It is driven by inputs
+//! ([`handle_packet`](Engine::handle_packet), [`handle_timeout`](Engine::handle_timeout),
+//! [`handle_link`](Engine::handle_link) and the commands), each with the present instant,
+//! and after every input its outputs are drained until `None`, datagrams first:
+//! [`poll_transmit`](Engine::poll_transmit), [`poll_event`](Engine::poll_event), and then
+//! [`poll_timeout`](Engine::poll_timeout) says when it wants to be called next. The same
+//! inputs with the same seed give the same outputs.
+//!
+//! | file | what | RFC 6762 |
+//! |---|---|---|
+//! | `claim` | probe, announce, update, goodbye | §8, §10.1 |
+//! | `conflict` | tie-break, defend, rename | §8.2, §9 |
+//! | `own`, `respond`, `send` | what we hold, who gets it when, in which datagrams | §6, §7 |
+//! | `query` | asking, known answers, duplicate questions | §5, §7 |
+//! | `cache` | time to live, cache flush, refresh | §5.2, §10 |
+//! | `browse` | records to instances | RFC 6763 §4 |
+//! | `link` | one interface: addresses, on-link check, budgets | §11, §14 |
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+
+mod browse;
+mod cache;
+mod claim;
+mod conflict;
+mod hash;
+mod inbound;
+mod io;
+mod link;
+mod own;
+mod query;
+mod respond;
+mod rng;
+mod send;
+mod timer;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
+
+use tracing::{debug, info};
+
+use crate::error::{NameError, ServiceError};
+use crate::name::{HostName, Name};
+use crate::service::{Service, subtype_name};
+use crate::txt::Txt;
+use crate::wire::RecordType;
+use claim::{ClaimId, Claims};
+use hash::Seeded;
+use link::{Link, Shared};
+use respond::SHARED_DELAY;
+use rng::Rng;
+use timer::{Timer, Timers, after};
+
+pub use inbound::Counters;
+pub use io::{
+    AnnouncementId, BrowseId, Cause, Event, Family, GROUP_V4, GROUP_V6, LinkIndex, LinkState, Packet,
+    ResolveId, Search, Timeout, Transmit,
+};
+
+/// Settings of an [`Engine`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// The host name of services that bring none of their own.
+    pub host: HostName,
+    /// Whether another responder runs on this machine: then the reverse mapping of its
+    /// addresses is left to that one.
+    pub shares_host: bool,
+    /// The most services announced at once.
+    pub max_services: usize,
+}
+
+impl Config {
+    /// The defaults, with this host name.
+    pub fn new(host: HostName) -> Self {
+        Self { host, shares_host: false, max_services: 1024 }
+    }
+}
+
+/// One participant on all its links. See the [module](self) for how it is driven.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use salut::{HostName, Service, proto::{Config, Engine, LinkIndex, LinkState}};
+///
+/// let mut now = Instant::now();
+/// let mut engine = Engine::new(Config::new(HostName::new("alpha")?), 42);
+/// let state = LinkState {
+///     name: "eth0".into(), mtu: 1500,
+///     v4: vec![([10, 0, 0, 1].into(), 24)], v6: vec![],
+///     v4_open: true, v6_open: false, unicast: false,
+/// };
+/// engine.handle_link(now, LinkIndex(2), Some(state));
+/// engine.announce(now, Service::new("My Node", "_exo._tcp", 52415)?)?;
+/// let mut sent = 0;
+/// while sent < 4 {                                   // three probes, one announcement
+///     while let Some(_datagram) = engine.poll_transmit() { sent += 1; }
+///     while let Some(_event) = engine.poll_event() {}
+///     now = engine.poll_timeout().ok_or("nothing to do")?.at;
+///     engine.handle_timeout(now);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Engine {
+    config: Config,
+    shared: Shared,
+    links: BTreeMap<LinkIndex, Link>,
+    claims: Claims,
+    /// Under which claim a host name that was asked for is held.
+    renamed_hosts: BTreeMap<HostName, u32>,
+    browses: BTreeMap<BrowseId, (Name, crate::name::ServiceType)>,
+    resolves: BTreeMap<ResolveId, Name>,
+    probes_due: Vec<(LinkIndex, ClaimId)>,
+    next_client: u64,
+    counters: Counters,
+    /// Whether the claims have to be looked at for news.
+    stopping: bool,
+}
+
+impl Engine {
+    /// A participant without links. `seed` decides every random delay and suffix.
+    pub fn new(config: Config, seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let seeded = Seeded(rng.next());
+        let shared = Shared {
+            timers: Timers::default(),
+            rng,
+            seeded,
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+        };
+        Self {
+            config,
+            shared,
+            links: BTreeMap::new(),
+            claims: Claims::new(seeded),
+            renamed_hosts: BTreeMap::new(),
+            browses: BTreeMap::new(),
+            resolves: BTreeMap::new(),
+            probes_due: Vec::new(),
+            next_client: 0,
+            counters: Counters::default(),
+            stopping: false,
+        }
+    }
+
+    /// The host name of services that bring none of their own; another one after a conflict.
+    pub fn host(&self) -> &HostName {
+        &self.config.host
+    }
+
+    /// What came in and what became of it.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// How many records are cached on a link.
+    pub fn cached(&self, link: LinkIndex) -> usize {
+        self.links.get(&link).map_or(0, |link| link.cache.len())
+    }
+
+    // ---- inputs
+
+    /// Time has come to `now`. Called early it does nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(timer) = self.shared.timers.pop(now) {
+            self.timer_due(now, timer);
+        }
+        self.flush(now);
+    }
+
+    /// The state of a link, or `None` when it is gone. Given an unchanged state it does
+    /// nothing.
+    pub fn handle_link(&mut self, now: Instant, index: LinkIndex, state: Option<LinkState>) {
+        match state {
+            None => self.remove_link(index),
+            Some(state) if self.links.contains_key(&index) => self.change_link(now, index, state),
+            Some(state) => self.add_link(now, index, state),
+        }
+        self.flush(now);
+    }
+
+    /// The machine slept or the process stood still: everything is probed, announced and
+    /// asked again (RFC 6762 §8).
+    pub fn handle_wake(&mut self, now: Instant) {
+        let links: Vec<LinkIndex> = self.links.keys().copied().collect();
+        for index in links {
+            self.come_back(now, index);
+        }
+        self.flush(now);
+    }
+
+    /// Sends on this link work again after they failed.
+    pub fn handle_recovery(&mut self, now: Instant, link: LinkIndex) {
+        if let Some(link) = self.links.get_mut(&link) {
+            let wait = self.shared.rng.between(SHARED_DELAY.0, SHARED_DELAY.1);
+            self.shared.timers.set(Timer::Connectivity(link.index), after(now, wait));
+        }
+        self.flush(now);
+    }
+
+    // ---- commands
+
+    /// Claims a name for a service and announces it, on all links there are and will be.
+    ///
+    /// # Errors
+    /// The service is announced already, or there are too many.
+    pub fn announce(&mut self, now: Instant, service: Service) -> Result<AnnouncementId, ServiceError> {
+        if self.claims.services.len() >= self.config.max_services {
+            return Err(ServiceError::TooManyServices { count: self.claims.services.len() });
+        }
+        if self.claims.names.contains_key(&service.full_name()) {
+            return Err(ServiceError::AlreadyAnnounced { name: service.full_name().to_string() });
+        }
+        let id = self.add_service(now, service);
+        self.flush(now);
+        Ok(id)
+    }
+
+    /// Replaces a service's TXT record and announces the new one (RFC 6762 §8.4).
+    pub fn set_txt(&mut self, now: Instant, id: AnnouncementId, txt: Txt) {
+        let Some(registered) = self.claims.services.get_mut(&id) else { return };
+        if registered.service.txt != txt {
+            registered.service.txt = txt;
+            self.update_service(now, id);
+        }
+        self.flush(now);
+    }
+
+    /// Replaces a service's port and announces the new one (RFC 6762 §8.4).
+    pub fn set_port(&mut self, now: Instant, id: AnnouncementId, port: u16) {
+        let Some(registered) = self.claims.services.get_mut(&id) else { return };
+        if registered.service.port != port {
+            registered.service.port = port;
+            self.update_service(now, id);
+        }
+        self.flush(now);
+    }
+
+    /// Takes a service back (RFC 6762 §10.1). [`Event::Withdrawn`] follows.
+    pub fn withdraw(&mut self, now: Instant, id: AnnouncementId) {
+        self.remove_services(now, &[id]);
+        self.flush(now);
+    }
+
+    /// Begins to browse. What is known already is told at once.
+    ///
+    /// # Errors
+    /// A subtype that cannot be part of a name.
+    pub fn browse(&mut self, now: Instant, search: Search) -> Result<BrowseId, NameError> {
+        let (name, service) = match search {
+            Search::Service(service) => (service.name().clone(), service),
+            Search::Subtype(service, subtype) => (subtype_name(&service, &subtype)?, service),
+        };
+        let id = BrowseId(self.next_client());
+        for link in self.links.values_mut() {
+            link.seek(now, &name, &service, id, false, &mut self.shared);
+        }
+        self.browses.insert(id, (name, service));
+        self.flush(now);
+        Ok(id)
+    }
+
+    /// Ends a browse.
+    pub fn stop_browse(&mut self, now: Instant, id: BrowseId) {
+        let Some((name, _)) = self.browses.remove(&id) else { return };
+        for link in self.links.values_mut() {
+            link.stop_seeking(&name, id, &mut self.shared);
+        }
+        self.flush(now);
+    }
+
+    /// Begins to resolve a host name. [`Event::Resolved`] follows for each link that knows it.
+    pub fn resolve(&mut self, now: Instant, host: HostName) -> ResolveId {
+        let id = ResolveId(self.next_client());
+        for link in self.links.values_mut() {
+            link.resolve(now, host.name(), id, false, &mut self.shared);
+        }
+        self.resolves.insert(id, host.name().clone());
+        self.flush(now);
+        id
+    }
+
+    /// Ends the resolving of a host name.
+    pub fn stop_resolve(&mut self, now: Instant, id: ResolveId) {
+        let Some(name) = self.resolves.remove(&id) else { return };
+        for link in self.links.values_mut() {
+            link.stop_resolving(&name, id, &mut self.shared);
+        }
+        self.flush(now);
+    }
+
+    /// Takes everything back. [`Event::Stopped`] follows.
+    pub fn shutdown(&mut self, now: Instant) {
+        if !self.stopping {
+            self.stopping = true;
+            let ids: Vec<AnnouncementId> = self.claims.services.keys().copied().collect();
+            self.remove_services(now, &ids);
+            self.shared.events.push_back(Event::Stopped);
+        }
+        self.flush(now);
+    }
+
+    /// Whether another responder runs on this machine.
+    pub fn set_shares_host(&mut self, now: Instant, shares_host: bool) {
+        if self.config.shares_host != shares_host {
+            self.config.shares_host = shares_host;
+            let hosts: Vec<ClaimId> = self.claims.hosts.keys().map(|id| ClaimId::Host(*id)).collect();
+            let links: Vec<LinkIndex> = self.links.keys().copied().collect();
+            for index in links {
+                for id in &hosts {
+                    self.update_claim(now, index, *id);
+                }
+            }
+        }
+        self.flush(now);
+    }
+
+    // ---- outputs
+
+    /// The next datagram to send.
+    pub fn poll_transmit(&mut self) -> Option<io::Transmit> {
+        self.shared.transmits.pop_front()
+    }
+
+    /// The next event to deliver, when all datagrams have been sent.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.shared.events.pop_front()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called, and why. Never in
+    /// the past once the outputs have been drained.
+    pub fn poll_timeout(&self) -> Option<Timeout> {
+        self.shared.timers.next()
+    }
+
+    // ---- inside
+
+    fn next_client(&mut self) -> u64 {
+        self.next_client = self.next_client.wrapping_add(1);
+        self.next_client
+    }
+
+    fn timer_due(&mut self, now: Instant, timer: Timer) {
+        match timer {
+            Timer::Claim(link, id) => self.claim_due(now, link, id),
+            Timer::Update(id) => self.update_service(now, id),
+            Timer::Connectivity(index) => self.speak_up(now, index),
+            Timer::Answer(index, key) => self.on(index, |link, _| link.answers.due.push(key)),
+            Timer::Reply(index, id) => self.on(index, |link, _| link.answers.replies_due.push(id)),
+            Timer::Continuation(index, source) => {
+                self.on(index, |link, shared| link.continuation_due(now, source, shared));
+            }
+            Timer::Question(index, key) => self.on(index, |link, _| link.question_due(key)),
+            Timer::Cache(index, key) => self.on(index, |link, shared| link.cache_due(now, key, shared)),
+            Timer::Instance(index, key) => self.on(index, |link, _| link.instances.touch(key)),
+        }
+    }
+
+    fn on(&mut self, index: LinkIndex, act: impl FnOnce(&mut Link, &mut Shared)) {
+        if let Some(link) = self.links.get_mut(&index) {
+            act(link, &mut self.shared);
+        }
+    }
+
+    /// Everything that the present input made due goes out together.
+    fn flush(&mut self, now: Instant) {
+        self.flush_probes(now);
+        // What is due at once was scheduled as a timer like the rest.
+        while let Some(timer) = self.shared.timers.pop(now) {
+            self.timer_due(now, timer);
+        }
+        self.flush_probes(now);
+        for link in self.links.values_mut() {
+            link.flush_instances(now, &mut self.shared);
+            link.flush_answers(now, &mut self.shared);
+            link.flush_questions(now, &mut self.shared);
+        }
+        self.tell_announced();
+    }
+
+    fn add_link(&mut self, now: Instant, index: LinkIndex, state: LinkState) {
+        info!(link = %state.name, v4 = state.v4_open, v6 = state.v6_open, "link added");
+        let mut link = Link::new(index, state, self.shared.seeded);
+        for (id, (name, service)) in &self.browses {
+            link.seek(now, name, service, *id, true, &mut self.shared);
+        }
+        for (id, name) in &self.resolves {
+            link.resolve(now, name, *id, true, &mut self.shared);
+        }
+        self.links.insert(index, link);
+        self.start_claims(now, index);
+    }
+
+    /// RFC 6762 §10.3: what was heard on a link that is gone is forgotten with it.
+    fn remove_link(&mut self, index: LinkIndex) {
+        if let Some(mut link) = self.links.remove(&index) {
+            info!(link = %link.state.name, "link removed");
+            link.lose_all(&mut self.shared);
+            self.shared.timers.forget_link(index);
+        }
+    }
+
+    fn change_link(&mut self, now: Instant, index: LinkIndex, state: LinkState) {
+        let Some(link) = self.links.get_mut(&index) else { return };
+        if link.state == state {
+            return;
+        }
+        let before = std::mem::replace(&mut link.state, state);
+        let was_open = before.v4_open || before.v6_open;
+        let opened = (link.state.v4_open && !before.v4_open) || (link.state.v6_open && !before.v6_open);
+        let addresses = before.v4 != link.state.v4 || before.v6 != link.state.v6;
+        debug!(link = %link.state.name, opened, addresses, "link changed");
+        if !was_open && opened {
+            self.come_back(now, index);
+            return;
+        }
+        if addresses {
+            // RFC 6762 §8.4: the new set is announced; it need not be probed.
+            let hosts: Vec<ClaimId> = self.claims.hosts.keys().map(|id| ClaimId::Host(*id)).collect();
+            for id in hosts {
+                self.update_claim(now, index, id);
+            }
+        }
+        if opened {
+            self.announce_again(now, index);
+            self.on(index, |link, shared| link.ask_again(now, true, shared));
+        }
+    }
+
+    /// A link is usable again, or the machine woke: probe, announce, ask (RFC 6762 §8).
+    fn come_back(&mut self, now: Instant, index: LinkIndex) {
+        let Some(link) = self.links.get_mut(&index) else { return };
+        link.ask_again(now, true, &mut self.shared);
+        let claims: Vec<ClaimId> = link.claims.keys().copied().collect();
+        let wait = self.shared.rng.between(std::time::Duration::ZERO, claim::PROBE_DELAY);
+        for id in claims {
+            self.restart_claim(now, index, id, Some(wait));
+        }
+        self.start_claims(now, index);
+    }
+
+    /// Sends work again: what was said and asked into the void is said and asked once more.
+    fn speak_up(&mut self, now: Instant, index: LinkIndex) {
+        self.announce_again(now, index);
+        self.on(index, |link, shared| link.ask_again(now, false, shared));
+    }
+}
+
+/// The types that the reader's answer section may hold for us.
+const KEPT_TYPES: [RecordType; 6] =
+    [RecordType::PTR, RecordType::SRV, RecordType::TXT, RecordType::A, RecordType::AAAA, RecordType::NSEC];

@@ -1,0 +1,221 @@
+//! The records we hold on one link: what is answered, announced, defended and taken back.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use super::claim::ClaimId;
+use super::hash::Seeded;
+use super::timer::after;
+use crate::name::{Name, WireName};
+use crate::wire::{Record, RecordData, RecordType};
+
+/// A record is multicast at most once in this time on a link (RFC 6762 §6).
+pub(super) const MULTICAST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// … or in this, when it answers a probe (RFC 6762 §6).
+pub(super) const DEFENCE_INTERVAL: Duration = Duration::from_millis(250);
+
+/// A record of ours on one link, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct RecordKey(u32);
+
+/// Whether a record is told to everybody or only to those who ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Telling {
+    /// Announced, and taken back by a goodbye.
+    Announced,
+    /// NSEC records and reverse mappings.
+    OnRequest,
+}
+
+#[derive(Debug)]
+pub(super) struct OwnRecord {
+    /// Its cache-flush bit is set if it is unique.
+    pub(super) record: Record,
+    pub(super) telling: Telling,
+    /// Two services of one type share its enumeration record.
+    owners: Vec<ClaimId>,
+    /// When it was last multicast here.
+    pub(super) last: Option<Instant>,
+}
+
+impl OwnRecord {
+    pub(super) fn is_unique(&self) -> bool {
+        self.record.cache_flush
+    }
+
+    /// From when on the one-second rule lets it be multicast again.
+    pub(super) fn free_at(&self, interval: Duration) -> Option<Instant> {
+        self.last.map(|last| after(last, interval))
+    }
+}
+
+/// What [`Own::install`] changed.
+#[derive(Debug, Default)]
+pub(super) struct Installed {
+    pub(super) added: Vec<RecordKey>,
+    /// Records that nobody here holds any longer, if they had been multicast.
+    pub(super) removed: Vec<Record>,
+    pub(super) removed_keys: Vec<RecordKey>,
+}
+
+#[derive(Debug)]
+pub(super) struct Own {
+    records: BTreeMap<RecordKey, OwnRecord>,
+    names: HashMap<Name, Vec<RecordKey>, Seeded>,
+    claims: BTreeMap<ClaimId, Vec<RecordKey>>,
+    next: u32,
+}
+
+impl Own {
+    pub(super) fn new(seeded: Seeded) -> Self {
+        Self {
+            records: BTreeMap::new(),
+            names: HashMap::with_hasher(seeded),
+            claims: BTreeMap::new(),
+            next: 0,
+        }
+    }
+
+    pub(super) fn get(&self, key: RecordKey) -> Option<&OwnRecord> {
+        self.records.get(&key)
+    }
+
+    pub(super) fn get_mut(&mut self, key: RecordKey) -> Option<&mut OwnRecord> {
+        self.records.get_mut(&key)
+    }
+
+    /// The records at a name.
+    pub(super) fn at(&self, name: &dyn WireName) -> &[RecordKey] {
+        self.names.get(name).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The records at a name, with their keys.
+    pub(super) fn records_at<'o>(
+        &'o self,
+        name: &dyn WireName,
+    ) -> impl Iterator<Item = (RecordKey, &'o OwnRecord)> + use<'o> {
+        self.at(name).iter().filter_map(|key| Some((*key, self.records.get(key)?)))
+    }
+
+    pub(super) fn of_type(&self, name: &Name, rtype: RecordType) -> impl Iterator<Item = RecordKey> {
+        self.records_at(name)
+            .filter(move |(_, own)| own.record.data.record_type() == rtype)
+            .map(|(key, _)| key)
+    }
+
+    /// The record equal to this one.
+    pub(super) fn find(&self, name: &Name, data: &RecordData) -> Option<RecordKey> {
+        self.records_at(name).find(|(_, own)| own.record.data == *data).map(|(key, _)| key)
+    }
+
+    /// The records of a claim.
+    pub(super) fn of_claim(&self, claim: ClaimId) -> &[RecordKey] {
+        self.claims.get(&claim).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Replaces the records of a claim. One that stays keeps its key and its clock.
+    pub(super) fn install(&mut self, claim: ClaimId, wanted: Vec<(Record, Telling)>) -> Installed {
+        let mut installed = Installed::default();
+        let before = self.claims.remove(&claim).unwrap_or_default();
+        let mut keys = Vec::with_capacity(wanted.len());
+        for (record, telling) in wanted {
+            let key = match self.find(&record.name, &record.data) {
+                Some(key) => {
+                    if let Some(own) = self.records.get_mut(&key) {
+                        own.record.ttl = record.ttl;
+                        if !own.owners.contains(&claim) {
+                            own.owners.push(claim);
+                        }
+                    }
+                    key
+                }
+                None => {
+                    let key = RecordKey(self.next);
+                    self.next = self.next.wrapping_add(1);
+                    self.names.entry(record.name.clone()).or_default().push(key);
+                    self.records.insert(key, OwnRecord { record, telling, owners: vec![claim], last: None });
+                    installed.added.push(key);
+                    key
+                }
+            };
+            keys.push(key);
+        }
+        for key in before {
+            if !keys.contains(&key) {
+                self.release(claim, key, &mut installed);
+            }
+        }
+        if !keys.is_empty() {
+            self.claims.insert(claim, keys);
+        }
+        installed
+    }
+
+    fn release(&mut self, claim: ClaimId, key: RecordKey, installed: &mut Installed) {
+        let Some(own) = self.records.get_mut(&key) else { return };
+        own.owners.retain(|owner| *owner != claim);
+        if !own.owners.is_empty() {
+            return;
+        }
+        let Some(own) = self.records.remove(&key) else { return };
+        if let Some(keys) = self.names.get_mut(&own.record.name) {
+            keys.retain(|other| *other != key);
+            if keys.is_empty() {
+                self.names.remove(&own.record.name);
+            }
+        }
+        installed.removed_keys.push(key);
+        if own.telling == Telling::Announced && own.last.is_some() {
+            installed.removed.push(own.record);
+        }
+    }
+
+    /// What goes with a record as additional records: for a pointer to an instance its SRV,
+    /// TXT and addresses (RFC 6763 §12.1), for an SRV the addresses of its host (§12.2), for
+    /// an address the other ones of its host (RFC 6762 §6.2). A host without one of the
+    /// families brings the NSEC record that says so.
+    pub(super) fn additionals(&self, key: RecordKey) -> Vec<RecordKey> {
+        let mut found = Vec::new();
+        let Some(own) = self.get(key) else { return found };
+        match &own.record.data {
+            RecordData::Ptr(instance) => {
+                for srv in self.of_type(instance, RecordType::SRV) {
+                    found.push(srv);
+                    self.host_of(srv, &mut found);
+                }
+                found.extend(self.of_type(instance, RecordType::TXT));
+            }
+            RecordData::Srv(_) => self.host_of(key, &mut found),
+            RecordData::A(_) | RecordData::Aaaa(_) => self.addresses(&own.record.name, &mut found),
+            RecordData::Txt(_) | RecordData::Nsec(_) | RecordData::Other(..) => {}
+        }
+        found.retain(|other| *other != key);
+        found
+    }
+
+    fn host_of(&self, srv: RecordKey, found: &mut Vec<RecordKey>) {
+        if let Some(OwnRecord { record: Record { data: RecordData::Srv(srv), .. }, .. }) = self.get(srv) {
+            self.addresses(&srv.target, found);
+        }
+    }
+
+    fn addresses(&self, host: &Name, found: &mut Vec<RecordKey>) {
+        let (mut v4, mut v6, mut nsec) = (false, false, None);
+        for (key, own) in self.records_at(host) {
+            match own.record.data {
+                RecordData::A(_) => v4 = true,
+                RecordData::Aaaa(_) => v6 = true,
+                RecordData::Nsec(_) => {
+                    nsec = Some(key);
+                    continue;
+                }
+                _ => continue,
+            }
+            found.push(key);
+        }
+        if v4 != v6 {
+            found.extend(nsec);
+        }
+    }
+}

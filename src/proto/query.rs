@@ -1,0 +1,423 @@
+//! Asking: when a question is sent, what goes with it, and when it need not be sent at all.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::hash::Seeded;
+use super::io::Family;
+use super::link::{Families, Link, Shared};
+use super::timer::{Timer, after};
+use crate::name::{Name, WireName};
+use crate::wire::{
+    CLASS_ANY, CLASS_IN, Header, MAX_PAYLOAD_BYTES, Message, Packer, Question, RecordType, Section,
+};
+
+/// The first question waits this long (RFC 6762 §5.2), so that hosts that woke together do
+/// not ask together.
+const FIRST_DELAY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(120));
+
+/// The second follows after this; every further interval doubles (RFC 6762 §5.2).
+pub(super) const FIRST_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Intervals stop growing here (RFC 6762 §5.2).
+pub(super) const MAX_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// How long after a question that asked for it a unicast reply is welcome (RFC 6762 §6).
+pub(super) const UNICAST_WINDOW: Duration = Duration::from_secs(2);
+
+/// A question on one link, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct AskKey(u32);
+
+#[derive(Debug)]
+pub(super) struct Ask {
+    pub(super) name: Name,
+    pub(super) rtype: RecordType,
+    /// How many browses, instances and resolves want it.
+    clients: u32,
+    /// How often it was asked, by us or by somebody else in our place.
+    pub(super) sent: u32,
+    pub(super) last: Option<Instant>,
+    /// The wait after the next one.
+    interval: Duration,
+    /// The next one by back-off; none while a unique answer is in hand.
+    next: Option<Instant>,
+    /// A cached answer wants to be refreshed with the next one.
+    refresh: bool,
+    /// Families on which another host just asked it (RFC 6762 §7.3).
+    heard: Families,
+    /// It waited for the link to come up: it may ask for a unicast reply (RFC 6762 §5.4).
+    waited: bool,
+    /// Until when a unicast reply is welcome.
+    unicast_until: Option<Instant>,
+}
+
+impl Ask {
+    /// Whether one answer is all there can be.
+    fn is_unique(&self) -> bool {
+        self.rtype != RecordType::PTR
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Asks {
+    asks: BTreeMap<AskKey, Ask>,
+    names: HashMap<Name, Vec<AskKey>, Seeded>,
+    next: u32,
+    /// The instant of the first question scheduled last: the next one joins it.
+    first_at: Option<Instant>,
+    /// What is to be sent when the current input has been dealt with.
+    due: Vec<AskKey>,
+}
+
+impl Asks {
+    pub(super) fn new(seeded: Seeded) -> Self {
+        Self {
+            asks: BTreeMap::new(),
+            names: HashMap::with_hasher(seeded),
+            next: 0,
+            first_at: None,
+            due: Vec::new(),
+        }
+    }
+
+    pub(super) fn find(&self, name: &dyn WireName, rtype: RecordType) -> Option<AskKey> {
+        self.names
+            .get(name)?
+            .iter()
+            .find(|key| self.asks.get(key).is_some_and(|ask| ask.rtype == rtype))
+            .copied()
+    }
+
+    pub(super) fn get(&self, name: &Name, rtype: RecordType) -> Option<&Ask> {
+        self.asks.get(&self.find(name, rtype)?)
+    }
+
+    pub(super) fn is_wanted(&self, name: &Name, rtype: RecordType) -> bool {
+        self.find(name, rtype).is_some()
+    }
+
+    /// Whether any question about this name is active.
+    pub(super) fn names(&self, name: &dyn WireName) -> bool {
+        self.names.contains_key(name)
+    }
+
+    /// Whether a question of the last two seconds asked for a unicast reply with this record.
+    pub(super) fn welcomes_unicast(&self, now: Instant, name: &dyn WireName, rtype: RecordType) -> bool {
+        self.find(name, rtype)
+            .and_then(|key| self.asks.get(&key)?.unicast_until)
+            .is_some_and(|until| now <= until)
+    }
+}
+
+impl Link {
+    /// One more client wants this question asked here.
+    pub(super) fn ask(
+        &mut self,
+        now: Instant,
+        name: &Name,
+        rtype: RecordType,
+        waited: bool,
+        shared: &mut Shared,
+    ) {
+        if let Some(ask) = self.asks.find(name, rtype).and_then(|key| self.asks.asks.get_mut(&key)) {
+            ask.clients = ask.clients.saturating_add(1);
+            return;
+        }
+        let key = AskKey(self.asks.next);
+        self.asks.next = self.asks.next.wrapping_add(1);
+        let ask = Ask {
+            name: name.clone(),
+            rtype,
+            clients: 1,
+            sent: 0,
+            last: None,
+            interval: FIRST_INTERVAL,
+            next: None,
+            refresh: false,
+            heard: Families::NONE,
+            waited,
+            unicast_until: None,
+        };
+        let answered = ask.is_unique() && self.has_answer(name, rtype);
+        self.asks.asks.insert(key, ask);
+        self.asks.names.entry(name.clone()).or_default().push(key);
+        self.cache.attend(name, rtype, true, &mut shared.timers, &mut shared.rng);
+        if !answered {
+            self.start_asking(now, key, shared);
+        }
+    }
+
+    /// One client fewer wants it.
+    pub(super) fn stop_asking(&mut self, name: &Name, rtype: RecordType, shared: &mut Shared) {
+        let Some(key) = self.asks.find(name, rtype) else { return };
+        let Some(ask) = self.asks.asks.get_mut(&key) else { return };
+        ask.clients = ask.clients.saturating_sub(1);
+        if ask.clients > 0 {
+            return;
+        }
+        self.asks.asks.remove(&key);
+        if let Some(keys) = self.asks.names.get_mut(name) {
+            keys.retain(|other| *other != key);
+            if keys.is_empty() {
+                self.asks.names.remove(name);
+            }
+        }
+        shared.timers.cancel(&Timer::Question(self.index, key));
+        self.cache.attend(name, rtype, false, &mut shared.timers, &mut shared.rng);
+    }
+
+    /// The first of a series of questions, 20 to 120 ms from now; one that is scheduled
+    /// already takes it along.
+    fn start_asking(&mut self, now: Instant, key: AskKey, shared: &mut Shared) {
+        let (low, high) = FIRST_DELAY;
+        let at = match self.asks.first_at {
+            Some(at) if at >= after(now, low) && at <= after(now, high) => at,
+            _ => after(now, shared.rng.between(low, high)),
+        };
+        self.asks.first_at = Some(at);
+        if let Some(ask) = self.asks.asks.get_mut(&key) {
+            ask.sent = 0;
+            ask.interval = FIRST_INTERVAL;
+            ask.next = Some(at);
+            ask.heard = Families::NONE;
+            shared.timers.set(Timer::Question(self.index, key), at);
+        }
+    }
+
+    /// Asks everything anew: the link came up or came back, or the machine woke.
+    pub(super) fn ask_again(&mut self, now: Instant, waited: bool, shared: &mut Shared) {
+        let keys: Vec<AskKey> = self.asks.asks.keys().copied().collect();
+        for key in keys {
+            let Some(ask) = self.asks.asks.get_mut(&key) else { continue };
+            if ask.is_unique() && ask.next.is_none() {
+                continue;
+            }
+            // Nothing is asked twice within a second (RFC 6762 §5.2).
+            if ask.last.is_some_and(|last| now.saturating_duration_since(last) < FIRST_INTERVAL) {
+                continue;
+            }
+            ask.waited = waited;
+            self.start_asking(now, key, shared);
+        }
+    }
+
+    /// Whether the cache holds the answer to a question that has one, or its denial.
+    pub(super) fn has_answer(&self, name: &Name, rtype: RecordType) -> bool {
+        self.cache.of_type(name, rtype).next().is_some() || self.cache.denies(name, rtype)
+    }
+
+    /// A record was heard: a question with one answer is content.
+    pub(super) fn answer_heard(&mut self, name: &Name, rtype: RecordType, shared: &mut Shared) {
+        let Some(key) = self.asks.find(name, rtype) else { return };
+        let Some(ask) = self.asks.asks.get_mut(&key) else { return };
+        ask.refresh = false;
+        if ask.is_unique() {
+            ask.next = None;
+            shared.timers.cancel(&Timer::Question(self.index, key));
+        }
+    }
+
+    /// The answer expired: the question is asked from the beginning.
+    pub(super) fn answer_gone(&mut self, now: Instant, name: &Name, rtype: RecordType, shared: &mut Shared) {
+        let Some(key) = self.asks.find(name, rtype) else { return };
+        let idle = self.asks.asks.get(&key).is_some_and(|ask| ask.is_unique() && ask.next.is_none());
+        if idle && !self.has_answer(name, rtype) {
+            self.start_asking(now, key, shared);
+        }
+    }
+
+    /// A cached record is getting old: asks for it now, once a second at most.
+    pub(super) fn refresh(&mut self, now: Instant, name: &Name, rtype: RecordType) {
+        let Some(key) = self.asks.find(name, rtype) else { return };
+        let Some(ask) = self.asks.asks.get_mut(&key) else { return };
+        let recent = ask.last.is_some_and(|last| now.saturating_duration_since(last) < FIRST_INTERVAL);
+        if !recent && !ask.refresh {
+            ask.refresh = true;
+            self.asks.due.push(key);
+        }
+    }
+
+    pub(super) fn question_due(&mut self, key: AskKey) {
+        self.asks.due.push(key);
+    }
+
+    /// Another host asked. If we were about to ask the same, it has done so for us, on that
+    /// family (RFC 6762 §7.3); and cached records that it does not know of should now be
+    /// answered (§10.5).
+    pub(super) fn overhear(
+        &mut self,
+        now: Instant,
+        family: Family,
+        question: &Question<'_>,
+        message: &Message<'_>,
+        shared: &mut Shared,
+    ) {
+        let Header { truncated, .. } = message.header();
+        if question.unicast || truncated || (question.class != CLASS_IN && question.class != CLASS_ANY) {
+            return;
+        }
+        let name = question.name.decoded();
+        if !self.asks.names(&name) {
+            return;
+        }
+        let knows = |data: &crate::wire::RecordData| {
+            message.records().any(|record| {
+                record.section == Section::Answer
+                    && record.rtype == data.record_type()
+                    && question.name.is_same(&record.name)
+                    && record.data_is(data)
+            })
+        };
+        self.cache.overhear_question(now, &name, question.rtype, knows, &mut shared.timers);
+        let Some(key) = self.asks.find(&name, question.rtype) else { return };
+        // Its known answers must be known to us as well, else it keeps silent somebody whom we
+        // want to hear.
+        let all_known = message
+            .records()
+            .filter(|record| record.section == Section::Answer && question.name.is_same(&record.name))
+            .all(|record| {
+                self.cache.at(&name).any(|entry| {
+                    entry.data.record_type() == record.rtype
+                        && entry.known_ttl(now).is_some()
+                        && record.data_is(&entry.data)
+                })
+            });
+        let open = self.open();
+        let Some(ask) = self.asks.asks.get_mut(&key) else { return };
+        let Some(next) = ask.next.filter(|_| all_known && !ask.waited) else { return };
+        let planned = match ask.last {
+            None => true,
+            Some(last) => {
+                let waited = now.saturating_duration_since(last);
+                waited >= next.saturating_duration_since(last).checked_div(2).unwrap_or_default()
+            }
+        };
+        if !planned {
+            return;
+        }
+        ask.heard.set(family, true);
+        if open.without(ask.heard).is_empty() {
+            self.asked(now, key, shared);
+        }
+    }
+
+    /// The question counts as asked: the next one follows after the interval.
+    fn asked(&mut self, now: Instant, key: AskKey, shared: &mut Shared) {
+        let Some(ask) = self.asks.asks.get_mut(&key) else { return };
+        let by_schedule = ask.next.is_some_and(|next| next <= now) || ask.heard != Families::NONE;
+        ask.sent = ask.sent.saturating_add(1);
+        ask.last = Some(now);
+        ask.heard = Families::NONE;
+        ask.refresh = false;
+        ask.waited = false;
+        let Some(next) = ask.next else { return };
+        let next = if by_schedule {
+            let next = after(now, ask.interval);
+            ask.interval = ask.interval.saturating_mul(2).min(MAX_INTERVAL);
+            next
+        } else {
+            next.max(after(now, FIRST_INTERVAL))
+        };
+        ask.next = Some(next);
+        shared.timers.set(Timer::Question(self.index, key), next);
+    }
+
+    /// Sends what is due: one datagram a family, or a few if it does not fit.
+    pub(super) fn flush_questions(&mut self, now: Instant, shared: &mut Shared) {
+        if self.asks.due.is_empty() {
+            return;
+        }
+        let mut due = std::mem::take(&mut self.asks.due);
+        due.sort_unstable();
+        due.dedup();
+        due.retain(|key| self.asks.asks.contains_key(key));
+        if !self.is_open() {
+            // They start anew when the link opens.
+            return;
+        }
+        let open = self.open();
+        let mut groups: BTreeMap<Families, Vec<AskKey>> = BTreeMap::new();
+        for key in due {
+            let Some(ask) = self.asks.asks.get(&key) else { continue };
+            groups.entry(open.without(ask.heard)).or_default().push(key);
+        }
+        for (families, keys) in groups {
+            let mut rest = keys.as_slice();
+            while !rest.is_empty() {
+                if let Err(at) = self.may_query(now) {
+                    for key in rest {
+                        shared.timers.set(Timer::Question(self.index, *key), at);
+                    }
+                    break;
+                }
+                let taken = self.send_questions(now, rest, families, shared);
+                for key in rest.get(..taken).unwrap_or_default() {
+                    self.asked(now, *key, shared);
+                }
+                rest = rest.get(taken.max(1)..).unwrap_or_default();
+            }
+        }
+    }
+
+    /// One message with as many of the questions as fit, and with their known answers, in
+    /// further packets if need be (RFC 6762 §7.1, §7.2). Says how many questions went out.
+    fn send_questions(
+        &mut self,
+        now: Instant,
+        keys: &[AskKey],
+        families: Families,
+        shared: &mut Shared,
+    ) -> usize {
+        let limit = self.limit();
+        let unicast = self.state.unicast;
+        let mut packer = Packer::query(limit);
+        let mut taken = 0_usize;
+        let mut asked = Vec::new();
+        for key in keys {
+            let Some(ask) = self.asks.asks.get_mut(key) else {
+                taken = taken.saturating_add(1);
+                continue;
+            };
+            let qu = unicast && ask.waited;
+            if packer.question(&ask.name, ask.rtype, qu).is_err() {
+                break;
+            }
+            if qu {
+                ask.unicast_until = Some(after(now, UNICAST_WINDOW));
+            }
+            taken = taken.saturating_add(1);
+            asked.push(*key);
+        }
+        let mut packets: Vec<Packer> = Vec::new();
+        for ask in asked.iter().filter_map(|key| self.asks.asks.get(key)) {
+            for entry in self.cache.of_type(&ask.name, ask.rtype) {
+                let Some(ttl) = entry.known_ttl(now) else { continue };
+                // RFC 6762 §10.2: no cache-flush bit in known answers.
+                if packer.record(Section::Answer, &ask.name, false, ttl, &entry.data).is_err() {
+                    let mut full = std::mem::replace(&mut packer, Packer::query(limit));
+                    full.set_truncated(true);
+                    packets.push(full);
+                    // One that does not fit alone is not worth a jumbo packet: it is only a hint.
+                    let _ = packer.record(Section::Answer, &ask.name, false, ttl, &entry.data);
+                }
+            }
+        }
+        if packer.is_empty() {
+            // A last packet without content would only say that nothing follows.
+            if let Some(last) = packets.last_mut() {
+                last.set_truncated(false);
+            }
+        } else {
+            packets.push(packer);
+        }
+        for packer in packets {
+            let payload: Bytes = packer.finish();
+            debug_assert!(payload.len() <= MAX_PAYLOAD_BYTES);
+            self.multicast(now, &payload, families, shared);
+        }
+        taken
+    }
+}

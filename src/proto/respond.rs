@@ -1,0 +1,528 @@
+//! Answering: which records, to whom, when, and what keeps them back (RFC 6762 §6, §7).
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use super::claim::HOST_TTL_SECONDS;
+use super::io::{Family, Packet};
+use super::link::{Budget, Families, Link, Shared};
+use super::own::{DEFENCE_INTERVAL, MULTICAST_INTERVAL, RecordKey};
+use super::timer::{Timer, after};
+use crate::name::Name;
+use crate::wire::{CLASS_ANY, CLASS_IN, MDNS_PORT, Message, Question, RecordData, RecordType, Section};
+
+/// Answers that others may give as well wait this long (RFC 6762 §6).
+pub(super) const SHARED_DELAY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(120));
+
+/// A truncated query is followed by more known answers; so long they are waited for
+/// (RFC 6762 §7.2).
+const CONTINUATION_DELAY: (Duration, Duration) = (Duration::from_millis(400), Duration::from_millis(500));
+
+/// However many packets follow, an answer waits no longer than this after the first.
+const CONTINUATION_LIMIT: Duration = Duration::from_millis(950);
+
+/// The most packets of one truncated query.
+const MAX_CONTINUATION_PACKETS: u8 = 16;
+
+/// The most sources whose truncated queries are waited for at one time.
+const MAX_CONTINUATIONS: usize = 512;
+
+/// An answer that has to wait anyway joins one that is scheduled within this time
+/// (RFC 6762 §6.4).
+const AGGREGATION: Duration = Duration::from_millis(500);
+
+/// The most unicast replies that wait on one link.
+const MAX_REPLIES: usize = 512;
+
+/// Unicast replies to one source: a burst, and then so many a second.
+const REPLIES_PER_SOURCE: (u32, u32) = (20, 10);
+
+/// Unicast replies on one link.
+const REPLIES_IN_ALL: (u32, u32) = (200, 200);
+
+/// The most sources whose unicast replies are counted apart.
+const MAX_SOURCES: usize = 512;
+
+/// A unicast reply, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct ReplyId(u64);
+
+/// What allows a record to be multicast again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rule {
+    /// A second since the last time (RFC 6762 §6).
+    Second,
+    /// A quarter of a second: it answers a probe (RFC 6762 §6).
+    Defence,
+    /// At once: it takes back somebody's goodbye (RFC 6762 §10.1).
+    Rescue,
+}
+
+/// A record that is going to be multicast.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) due: Instant,
+    /// Where nobody else has given the answer yet.
+    pub(super) to: Families,
+    pub(super) rule: Rule,
+    /// Told unasked: it is not dropped when somebody else says the same.
+    announced: bool,
+    /// The one-second rule has put it off: what belongs to it waits with it.
+    pub(super) held: bool,
+    /// Instead of the record's own, in seconds.
+    pub(super) ttl: Option<u32>,
+}
+
+/// A record that somebody wants.
+#[derive(Debug, Clone)]
+struct Wanted {
+    key: RecordKey,
+    unicast: bool,
+    ttl: Option<u32>,
+}
+
+/// A unicast reply to a query from port 5353.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) to: SocketAddr,
+    pub(super) records: Vec<(RecordKey, Option<u32>)>,
+}
+
+/// A truncated query whose last packet is awaited.
+#[derive(Debug)]
+struct Continuation {
+    until: Instant,
+    packets: u8,
+    wanted: Vec<Wanted>,
+}
+
+#[derive(Debug)]
+pub(super) struct Answers {
+    pub(super) pending: BTreeMap<RecordKey, Pending>,
+    pub(super) due: Vec<RecordKey>,
+    pub(super) replies: BTreeMap<ReplyId, Reply>,
+    pub(super) replies_due: Vec<ReplyId>,
+    next_reply: u64,
+    continuations: BTreeMap<SocketAddr, Continuation>,
+    by_source: BTreeMap<IpAddr, (Instant, Budget)>,
+    in_all: Budget,
+    /// Until when a unicast answer to our last probe is welcome.
+    pub(super) probed_until: Option<Instant>,
+    /// Somebody else answers for our addresses' reverse names.
+    pub(super) reverse_taken: bool,
+}
+
+impl Default for Answers {
+    fn default() -> Self {
+        Self {
+            pending: BTreeMap::new(),
+            due: Vec::new(),
+            replies: BTreeMap::new(),
+            replies_due: Vec::new(),
+            next_reply: 0,
+            continuations: BTreeMap::new(),
+            by_source: BTreeMap::new(),
+            in_all: Budget::new(REPLIES_IN_ALL),
+            probed_until: None,
+            reverse_taken: false,
+        }
+    }
+}
+
+impl Link {
+    /// A query: finds what we have, takes off what the asker knows, and schedules the rest.
+    /// `defended` names are dealt with already.
+    pub(super) fn hear_query(
+        &mut self,
+        now: Instant,
+        packet: &Packet<'_>,
+        message: &Message<'_>,
+        defended: &[Name],
+        shared: &mut Shared,
+    ) {
+        let header = message.header();
+        self.hear_more_known_answers(now, packet.source, message, shared);
+        let mut wanted: Vec<Wanted> = Vec::new();
+        let mut questions = 0_usize;
+        let mut answered: Vec<Question<'_>> = Vec::new();
+        for question in message.questions() {
+            questions = questions.saturating_add(1);
+            if defended.iter().any(|name| question.name.is(name)) {
+                continue;
+            }
+            let before = wanted.len();
+            self.find_answers(&question, question.unicast || packet.unicast, &mut wanted);
+            if wanted.len() > before {
+                answered.push(question);
+            }
+        }
+        if wanted.is_empty() {
+            return;
+        }
+        if packet.source.port() != MDNS_PORT {
+            self.reply_legacy(now, packet.source, header.id, &answered, &wanted, shared);
+            return;
+        }
+        self.take_off_known(message, &mut wanted);
+        if wanted.is_empty() {
+            return;
+        }
+        let all_unique = wanted.iter().all(|want| self.own.get(want.key).is_some_and(|own| own.is_unique()));
+        if header.truncated && !packet.unicast && self.defer(now, packet.source, &mut wanted, shared) {
+            return;
+        }
+        // RFC 6762 §6: no delay where nobody else can answer; §6.3: unless several questions
+        // stand together.
+        let wait = if all_unique && questions == 1 {
+            Duration::ZERO
+        } else {
+            shared.rng.between(SHARED_DELAY.0, SHARED_DELAY.1)
+        };
+        self.answer(now, packet.source, wanted, wait, shared);
+    }
+
+    /// The records that answer a question, or the NSEC record that says there are none
+    /// (RFC 6762 §6, §6.1, §6.5).
+    fn find_answers(&self, question: &Question<'_>, unicast: bool, wanted: &mut Vec<Wanted>) {
+        if question.class != CLASS_IN && question.class != CLASS_ANY {
+            return;
+        }
+        let name = question.name.decoded();
+        let mut nsec = None;
+        let mut found = false;
+        for (key, own) in self.own.records_at(&name) {
+            let rtype = own.record.data.record_type();
+            if rtype == RecordType::NSEC && question.rtype != RecordType::NSEC {
+                nsec = Some(key);
+            } else if rtype == question.rtype || question.rtype == RecordType::ANY {
+                found = true;
+                if !wanted.iter().any(|want| want.key == key && want.unicast == unicast) {
+                    wanted.push(Wanted { key, unicast, ttl: None });
+                }
+            }
+        }
+        if let Some(key) = nsec.filter(|_| !found) {
+            // RFC 6762 §6.1: as long as the record that is missing would have lived (§10).
+            let ttl = match question.rtype {
+                RecordType::A | RecordType::AAAA | RecordType::SRV | RecordType::HINFO | RecordType::PTR => {
+                    HOST_TTL_SECONDS
+                }
+                _ => super::claim::OTHER_TTL_SECONDS,
+            };
+            wanted.push(Wanted { key, unicast, ttl: Some(ttl) });
+        }
+    }
+
+    /// RFC 6762 §7.1: what the asker knows, with at least half of its time left, is not
+    /// repeated.
+    fn take_off_known(&self, message: &Message<'_>, wanted: &mut Vec<Wanted>) {
+        for known in message.records().filter(|record| record.section == Section::Answer) {
+            if wanted.is_empty() {
+                return;
+            }
+            let name = known.name.decoded();
+            let same = self.own.records_at(&name).find(|(_, own)| {
+                own.record.data.record_type() == known.rtype
+                    && known.class == CLASS_IN
+                    && known.data_is(&own.record.data)
+            });
+            if let Some((key, own)) = same
+                && u64::from(known.ttl).saturating_mul(2) >= own.record.ttl.into()
+            {
+                wanted.retain(|want| want.key != key);
+            }
+        }
+    }
+
+    /// Waits for more known answers (RFC 6762 §7.2). `false` if there is no room to.
+    fn defer(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        wanted: &mut Vec<Wanted>,
+        shared: &mut Shared,
+    ) -> bool {
+        if self.answers.continuations.len() >= MAX_CONTINUATIONS
+            && !self.answers.continuations.contains_key(&source)
+        {
+            return false;
+        }
+        let waiting = self.answers.continuations.entry(source).or_insert_with(|| Continuation {
+            until: after(now, CONTINUATION_LIMIT),
+            packets: 0,
+            wanted: Vec::new(),
+        });
+        for want in wanted.drain(..) {
+            if !waiting.wanted.iter().any(|other| other.key == want.key) {
+                waiting.wanted.push(want);
+            }
+        }
+        self.wait_for_more(now, source, shared);
+        true
+    }
+
+    fn wait_for_more(&mut self, now: Instant, source: SocketAddr, shared: &mut Shared) {
+        let Some(waiting) = self.answers.continuations.get_mut(&source) else { return };
+        waiting.packets = waiting.packets.saturating_add(1);
+        if waiting.packets > MAX_CONTINUATION_PACKETS {
+            return;
+        }
+        let wait = shared.rng.between(CONTINUATION_DELAY.0, CONTINUATION_DELAY.1);
+        shared.timers.set(Timer::Continuation(self.index, source), after(now, wait).min(waiting.until));
+    }
+
+    /// A further packet of a truncated query takes more off (RFC 6762 §7.2).
+    fn hear_more_known_answers(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        message: &Message<'_>,
+        shared: &mut Shared,
+    ) {
+        let Some(mut waiting) = self.answers.continuations.remove(&source) else { return };
+        if waiting.packets < MAX_CONTINUATION_PACKETS {
+            self.take_off_known(message, &mut waiting.wanted);
+        }
+        let more = message.header().truncated && message.header().questions == 0;
+        self.answers.continuations.insert(source, waiting);
+        if more {
+            self.wait_for_more(now, source, shared);
+        }
+    }
+
+    /// Nothing more came: what is left is answered.
+    pub(super) fn continuation_due(&mut self, now: Instant, source: SocketAddr, shared: &mut Shared) {
+        let Some(waiting) = self.answers.continuations.remove(&source) else { return };
+        self.answer(now, source, waiting.wanted, Duration::ZERO, shared);
+    }
+
+    fn answer(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        wanted: Vec<Wanted>,
+        wait: Duration,
+        shared: &mut Shared,
+    ) {
+        let reachable = self.may_reply_to(source);
+        let mut reply = Vec::new();
+        let at = self.aggregated(now, wait);
+        for want in wanted {
+            let Some(own) = self.own.get(want.key) else { continue };
+            // RFC 6762 §5.4: by unicast only if everybody has heard it lately.
+            let quarter = Duration::from_secs(own.record.ttl.into()).checked_div(4).unwrap_or_default();
+            let fresh = own.last.is_some_and(|last| now.saturating_duration_since(last) <= quarter);
+            if want.unicast && fresh && reachable {
+                reply.push((want.key, want.ttl));
+            } else {
+                self.schedule(want.key, at, Rule::Second, false, want.ttl, shared);
+            }
+        }
+        self.schedule_reply(source, reply, after(now, wait), shared);
+    }
+
+    /// When an answer that waits `wait` goes out: with one that is scheduled already, if that
+    /// is soon (RFC 6762 §6.4).
+    fn aggregated(&self, now: Instant, wait: Duration) -> Instant {
+        let own = after(now, wait);
+        if wait.is_zero() {
+            return own;
+        }
+        let (low, high) = (after(now, SHARED_DELAY.0), after(now, AGGREGATION));
+        let joined =
+            self.answers.pending.values().map(|pending| pending.due).filter(|due| (low..=high).contains(due));
+        joined.min().unwrap_or(own)
+    }
+
+    /// A record goes out by multicast at `at`, or earlier if it was to already.
+    pub(super) fn schedule(
+        &mut self,
+        key: RecordKey,
+        at: Instant,
+        rule: Rule,
+        announced: bool,
+        ttl: Option<u32>,
+        shared: &mut Shared,
+    ) {
+        let pending = self.answers.pending.entry(key).or_insert(Pending {
+            due: at,
+            to: Families::BOTH,
+            rule,
+            announced,
+            held: false,
+            ttl,
+        });
+        pending.due = pending.due.min(at);
+        pending.to = Families::BOTH;
+        pending.rule = pending.rule.max(rule);
+        pending.announced |= announced;
+        shared.timers.set(Timer::Answer(self.index, key), pending.due);
+    }
+
+    /// Tells everybody, unasked (RFC 6762 §8.3).
+    pub(super) fn announce(&mut self, now: Instant, keys: &[RecordKey], shared: &mut Shared) {
+        for key in keys {
+            if self.own.get(*key).is_some_and(|own| own.telling == super::own::Telling::Announced) {
+                self.schedule(*key, now, Rule::Second, true, None, shared);
+            }
+        }
+    }
+
+    /// Somebody multicast a record equal to one of ours.
+    pub(super) fn hear_own_record(
+        &mut self,
+        now: Instant,
+        family: Family,
+        key: RecordKey,
+        ttl: u32,
+        shared: &mut Shared,
+    ) {
+        let Some(own) = self.own.get(key) else { return };
+        let (full, unique) = (own.record.ttl, own.is_unique());
+        if u64::from(ttl).saturating_mul(2) < full.into() {
+            // RFC 6762 §6.6, §10.1: others will forget what we still hold.
+            let wait =
+                if unique { Duration::ZERO } else { shared.rng.between(SHARED_DELAY.0, SHARED_DELAY.1) };
+            let rule = if ttl == 0 { Rule::Rescue } else { Rule::Second };
+            self.schedule(key, after(now, wait), rule, false, None, shared);
+            return;
+        }
+        // RFC 6762 §7.4: it has just been answered, on that family.
+        if ttl >= full
+            && let Some(pending) = self.answers.pending.get_mut(&key)
+            && !pending.announced
+            && pending.rule != Rule::Defence
+        {
+            pending.to.set(family, false);
+            if pending.to.and(self.open()).is_empty() {
+                self.drop_answer(key, shared);
+            }
+        }
+    }
+
+    /// A record is no longer ours to tell.
+    pub(super) fn drop_answer(&mut self, key: RecordKey, shared: &mut Shared) {
+        if self.answers.pending.remove(&key).is_some() {
+            shared.timers.cancel(&Timer::Answer(self.index, key));
+        }
+    }
+
+    /// Answers a probe for a name that is ours: by unicast and by multicast, since the prober
+    /// may not get the one and must not miss both (RFC 6762 §6, §8.2).
+    pub(super) fn defend(
+        &mut self,
+        now: Instant,
+        name: &Name,
+        source: SocketAddr,
+        qu: bool,
+        shared: &mut Shared,
+    ) {
+        let unique = self.own.records_at(name).filter(|(_, own)| own.is_unique());
+        let held = unique.filter(|(_, own)| own.telling == super::own::Telling::Announced);
+        let keys: Vec<RecordKey> = held.map(|(key, _)| key).collect();
+        if qu && self.may_reply_to(source) {
+            let records = keys.iter().map(|key| (*key, None)).collect();
+            self.schedule_reply(source, records, now, shared);
+        }
+        for key in keys {
+            self.schedule(key, now, Rule::Defence, false, None, shared);
+        }
+    }
+
+    fn schedule_reply(
+        &mut self,
+        to: SocketAddr,
+        records: Vec<(RecordKey, Option<u32>)>,
+        at: Instant,
+        shared: &mut Shared,
+    ) {
+        if records.is_empty() || self.answers.replies.len() >= MAX_REPLIES {
+            return;
+        }
+        let id = ReplyId(self.answers.next_reply);
+        self.answers.next_reply = self.answers.next_reply.wrapping_add(1);
+        self.answers.replies.insert(id, Reply { to, records });
+        shared.timers.set(Timer::Reply(self.index, id), at);
+    }
+
+    /// Whether a unicast reply to this source makes sense: it is a host on this link, and not
+    /// one of our own addresses, whose port 5353 another program may hold.
+    fn may_reply_to(&self, source: SocketAddr) -> bool {
+        let broadcast = match source.ip() {
+            IpAddr::V4(v4) => {
+                v4.is_broadcast()
+                    || v4.is_unspecified()
+                    || self.state.v4.iter().any(|(own, prefix)| {
+                        let hosts = u32::MAX.checked_shr(u32::from(*prefix)).unwrap_or(0);
+                        *prefix < 31 && *own != v4 && own.to_bits() | hosts == v4.to_bits()
+                    })
+            }
+            IpAddr::V6(v6) => v6.is_unspecified(),
+        };
+        let own = self.is_own_address(source.ip()) && source.port() == MDNS_PORT;
+        source.port() != 0
+            && !source.ip().is_multicast()
+            && !broadcast
+            && !own
+            && self.is_on_link(source.ip())
+    }
+
+    /// One unicast datagram, out of its receiver's budget and the link's.
+    pub(super) fn may_unicast(&mut self, now: Instant, to: IpAddr) -> bool {
+        let sources = &mut self.answers.by_source;
+        if sources.len() >= MAX_SOURCES && !sources.contains_key(&to) {
+            // Who was not answered for two seconds has its burst back, and may be forgotten.
+            sources.retain(|_, (last, _)| now.saturating_duration_since(*last) < Duration::from_secs(2));
+            if sources.len() >= MAX_SOURCES {
+                return false;
+            }
+        }
+        let (last, budget) = sources.entry(to).or_insert_with(|| (now, Budget::new(REPLIES_PER_SOURCE)));
+        *last = now;
+        budget.take(now).is_ok() && self.answers.in_all.take(now).is_ok()
+    }
+
+    /// RFC 6762 §6.7: an asker that is no mDNS participant gets an ordinary DNS reply.
+    fn reply_legacy(
+        &mut self,
+        now: Instant,
+        to: SocketAddr,
+        id: u16,
+        questions: &[Question<'_>],
+        wanted: &[Wanted],
+        shared: &mut Shared,
+    ) {
+        if !self.may_reply_to(to) || !self.may_unicast(now, to.ip()) {
+            return;
+        }
+        let records: Vec<(RecordKey, Option<u32>)> = wanted.iter().map(|want| (want.key, want.ttl)).collect();
+        let asked: Vec<(Name, RecordType)> = questions.iter().map(|q| (q.name.to_name(), q.rtype)).collect();
+        if let Some(payload) = self.pack_legacy(id, &asked, &records) {
+            self.unicast(payload, to, shared);
+        }
+    }
+
+    /// From when on the rule that a pending record stands under lets it go out with all that
+    /// belongs to it.
+    pub(super) fn free_at(&self, key: RecordKey, rule: Rule, with: &[RecordKey]) -> Option<Instant> {
+        let of = |key: RecordKey, interval| self.own.get(key).and_then(|own| own.free_at(interval));
+        match rule {
+            Rule::Rescue => None,
+            Rule::Defence => of(key, DEFENCE_INTERVAL),
+            // An SRV without its addresses, or half a set of addresses, is worth little: all
+            // or nothing.
+            Rule::Second => with.iter().chain([&key]).filter_map(|key| of(*key, MULTICAST_INTERVAL)).max(),
+        }
+    }
+
+    /// Whether another host's record at one of our reverse names denies ours.
+    pub(super) fn is_reverse_conflict(&self, name: &Name, data: &RecordData) -> bool {
+        matches!(data, RecordData::Ptr(_))
+            && self.own.records_at(name).any(|(_, own)| {
+                own.telling == super::own::Telling::OnRequest
+                    && matches!(own.record.data, RecordData::Ptr(_))
+                    && own.record.data != *data
+            })
+    }
+}

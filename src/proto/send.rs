@@ -1,0 +1,255 @@
+//! From records that are due to datagrams: additionals, sections, sizes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use bytes::Bytes;
+use tracing::trace;
+
+use super::link::{Families, Link, Shared};
+use super::own::{MULTICAST_INTERVAL, RecordKey};
+use super::respond::Rule;
+use super::timer::Timer;
+use crate::name::Name;
+use crate::wire::{MAX_PAYLOAD_BYTES, Packer, Record, RecordType, Section};
+
+/// The time to live in legacy replies is at most this, in seconds (RFC 6762 §6.7).
+const LEGACY_TTL_SECONDS: u32 = 10;
+
+/// An answer with all that goes into the same message.
+#[derive(Debug, Clone)]
+struct Unit {
+    answer: RecordKey,
+    ttl: Option<u32>,
+    additionals: Vec<RecordKey>,
+}
+
+/// What was packed, and which records are in it.
+struct Packed {
+    payload: Bytes,
+    records: BTreeSet<RecordKey>,
+}
+
+impl Link {
+    /// Sends the multicast answers that are due, those that belong together in one message,
+    /// and the unicast replies.
+    pub(super) fn flush_answers(&mut self, now: Instant, shared: &mut Shared) {
+        self.flush_replies(now, shared);
+        if self.answers.due.is_empty() {
+            return;
+        }
+        let due = self.take_due(now, shared);
+        let mut groups: BTreeMap<Families, Vec<Unit>> = BTreeMap::new();
+        for (key, mut additionals) in due {
+            let Some(pending) = self.answers.pending.remove(&key) else { continue };
+            let to = pending.to.and(self.open());
+            if to.is_empty() {
+                continue;
+            }
+            let others =
+                additionals.iter().filter_map(|other| self.own.get(*other)?.free_at(MULTICAST_INTERVAL));
+            if pending.rule == Rule::Rescue && others.max().is_some_and(|free| free > now) {
+                additionals.clear();
+            }
+            groups.entry(to).or_default().push(Unit { answer: key, ttl: pending.ttl, additionals });
+        }
+        for (to, units) in groups {
+            let mut rest = units.as_slice();
+            while let Some(first) = rest.first() {
+                if let Err(at) = self.may_multicast(now) {
+                    // Never silently dropped: it waits until the budget has room.
+                    for unit in rest {
+                        self.schedule(unit.answer, at, Rule::Second, true, unit.ttl, shared);
+                    }
+                    break;
+                }
+                let (count, packed) = self.pack_most(rest);
+                let Some(packed) = packed else {
+                    trace!(link = %self.state.name, record = ?first.answer, "a record too large to send");
+                    rest = rest.get(1..).unwrap_or_default();
+                    continue;
+                };
+                trace!(link = %self.state.name, bytes = packed.payload.len(), "multicast answer");
+                self.multicast(now, &packed.payload, to, shared);
+                for key in &packed.records {
+                    if let Some(own) = self.own.get_mut(*key) {
+                        own.last = Some(now);
+                    }
+                }
+                rest = rest.get(count..).unwrap_or_default();
+            }
+        }
+    }
+
+    /// The answers that may go out now, with their additionals. One that the one-second rule
+    /// withholds waits for the end of that second, and so does everything that is to go out
+    /// with it: sent alone, that would hold it up for another second, and so on.
+    fn take_due(&mut self, now: Instant, shared: &mut Shared) -> BTreeMap<RecordKey, Vec<RecordKey>> {
+        let mut due: BTreeMap<RecordKey, Vec<RecordKey>> = std::mem::take(&mut self.answers.due)
+            .into_iter()
+            .filter(|key| self.answers.pending.contains_key(key))
+            .map(|key| (key, self.own.additionals(key)))
+            .collect();
+        let mut holds: BTreeMap<RecordKey, Instant> = BTreeMap::new();
+        let hold = |holds: &mut BTreeMap<RecordKey, Instant>, key: RecordKey, until: Instant| {
+            let at = holds.entry(key).or_insert(until);
+            *at = until.max(*at);
+        };
+        for (key, pending) in
+            self.answers.pending.iter().filter(|(_, pending)| pending.held && pending.due > now)
+        {
+            for key in self.own.additionals(*key).into_iter().chain([*key]) {
+                hold(&mut holds, key, pending.due);
+            }
+        }
+        loop {
+            let withheld = due.iter().find_map(|(key, with)| {
+                let rule = self.answers.pending.get(key)?.rule;
+                let held = with.iter().chain([key]).filter_map(|key| holds.get(key).copied()).max();
+                let held = held.filter(|_| rule == Rule::Second);
+                let at = self.free_at(*key, rule, with).max(held)?;
+                (at > now).then_some((*key, at))
+            });
+            let Some((key, at)) = withheld else { return due };
+            for key in due.remove(&key).unwrap_or_default().into_iter().chain([key]) {
+                hold(&mut holds, key, at);
+            }
+            if let Some(pending) = self.answers.pending.get_mut(&key) {
+                pending.due = at;
+                pending.held = true;
+                shared.timers.set(Timer::Answer(self.index, key), at);
+            }
+        }
+    }
+
+    fn flush_replies(&mut self, now: Instant, shared: &mut Shared) {
+        for id in std::mem::take(&mut self.answers.replies_due) {
+            let Some(reply) = self.answers.replies.remove(&id) else { continue };
+            let units: Vec<Unit> = reply
+                .records
+                .iter()
+                .map(|(key, ttl)| Unit { answer: *key, ttl: *ttl, additionals: self.own.additionals(*key) })
+                .collect();
+            let mut rest = units.as_slice();
+            while !rest.is_empty() && self.may_unicast(now, reply.to.ip()) {
+                let (count, packed) = self.pack_most(rest);
+                if let Some(packed) = packed {
+                    self.unicast(packed.payload, reply.to, shared);
+                }
+                rest = rest.get(count..).unwrap_or_default();
+            }
+        }
+    }
+
+    /// One message with as many of the units as fit. Of a single unit that does not fit as a
+    /// whole the answer goes with what additionals there is room for, or, if it is too large
+    /// for the link all by itself, alone (RFC 6762 §17).
+    fn pack_most(&self, units: &[Unit]) -> (usize, Option<Packed>) {
+        let mut count = units.len();
+        while count > 1 {
+            let some = units.get(..count).unwrap_or_default();
+            if let Some(packed) = self.pack(some, self.limit(), true) {
+                return (count, Some(packed));
+            }
+            count = count.div_ceil(2);
+        }
+        let one = units.get(..1).unwrap_or_default();
+        let packed = self
+            .pack(one, self.limit(), true)
+            .or_else(|| self.pack(one, self.limit(), false))
+            .or_else(|| {
+                let alone: Vec<Unit> =
+                    one.iter().map(|unit| Unit { additionals: Vec::new(), ..unit.clone() }).collect();
+                self.pack(&alone, MAX_PAYLOAD_BYTES, true)
+            });
+        (1, packed)
+    }
+
+    /// Packs all of the units; `whole`: with every additional, or not at all.
+    fn pack(&self, units: &[Unit], limit: usize, whole: bool) -> Option<Packed> {
+        let mut packer = Packer::response(limit);
+        let mut records = BTreeSet::new();
+        for unit in units {
+            let Some(own) = self.own.get(unit.answer) else { continue };
+            let Record { name, cache_flush, ttl, data } = &own.record;
+            packer.record(Section::Answer, name, *cache_flush, unit.ttl.unwrap_or(*ttl), data).ok()?;
+            records.insert(unit.answer);
+        }
+        for key in units.iter().flat_map(|unit| &unit.additionals) {
+            if records.contains(key) {
+                continue;
+            }
+            let Some(own) = self.own.get(*key) else { continue };
+            let Record { name, cache_flush, ttl, data } = &own.record;
+            match packer.record(Section::Additional, name, *cache_flush, *ttl, data) {
+                Ok(()) => {
+                    records.insert(*key);
+                }
+                Err(_) if whole => return None,
+                Err(_) => {}
+            }
+        }
+        (!records.is_empty()).then(|| Packed { payload: packer.finish(), records })
+    }
+
+    /// A reply in ordinary DNS form: ID and question repeated, no cache-flush bit, short
+    /// lives (RFC 6762 §6.7).
+    pub(super) fn pack_legacy(
+        &self,
+        id: u16,
+        questions: &[(Name, RecordType)],
+        records: &[(RecordKey, Option<u32>)],
+    ) -> Option<Bytes> {
+        let mut packer = Packer::legacy(self.limit(), id);
+        for (name, rtype) in questions {
+            packer.question(name, *rtype, false).ok()?;
+        }
+        let mut packed: BTreeSet<RecordKey> = BTreeSet::new();
+        for (key, ttl) in records {
+            let Some(own) = self.own.get(*key) else { continue };
+            let Record { name, ttl: full, data, .. } = &own.record;
+            let ttl = ttl.unwrap_or(*full).min(LEGACY_TTL_SECONDS);
+            if packer.record(Section::Answer, name, false, ttl, data).is_err() {
+                break;
+            }
+            packed.insert(*key);
+        }
+        for key in records.iter().flat_map(|(key, _)| self.own.additionals(*key)) {
+            if packed.contains(&key) {
+                continue;
+            }
+            let Some(own) = self.own.get(key) else { continue };
+            let Record { name, ttl, data, .. } = &own.record;
+            if packer.record(Section::Additional, name, false, (*ttl).min(LEGACY_TTL_SECONDS), data).is_ok() {
+                packed.insert(key);
+            }
+        }
+        (!packed.is_empty()).then(|| packer.finish())
+    }
+
+    /// Takes records back: the same once more, with no time to live (RFC 6762 §10.1). Always
+    /// at once, on every family.
+    pub(super) fn goodbye(&mut self, now: Instant, records: &[Record], shared: &mut Shared) {
+        let mut packer = Packer::response(self.limit());
+        for Record { name, cache_flush, data, .. } in records {
+            if packer.record(Section::Answer, name, *cache_flush, 0, data).is_err() {
+                let full = std::mem::replace(&mut packer, Packer::response(self.limit()));
+                self.send_goodbye(now, full, shared);
+                // One that is larger than a datagram of this link goes alone (RFC 6762 §17).
+                if packer.record(Section::Answer, name, *cache_flush, 0, data).is_err() {
+                    let mut alone = Packer::response(MAX_PAYLOAD_BYTES);
+                    if alone.record(Section::Answer, name, *cache_flush, 0, data).is_ok() {
+                        self.send_goodbye(now, alone, shared);
+                    }
+                }
+            }
+        }
+        self.send_goodbye(now, packer, shared);
+    }
+
+    fn send_goodbye(&mut self, now: Instant, packer: Packer, shared: &mut Shared) {
+        if !packer.is_empty() {
+            self.multicast(now, &packer.finish(), Families::BOTH, shared);
+        }
+    }
+}
