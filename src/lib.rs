@@ -1,4 +1,41 @@
-//! Multicast DNS and DNS-SD.
+//! mDNS and DNS-SD (Bonjour, Avahi, zeroconf) in pure Rust: announce a service, find every
+//! other one on the LAN.
+//!
+//! ```no_run
+//! # #[cfg(feature = "tokio")]
+//! # async fn demo() -> Result<(), Box<dyn std::error::Error>> {
+//! use salut::{Mdns, Service};
+//!
+//! let mdns = Mdns::new()?;
+//! let node = mdns.announce(Service::new("My Node", "_exo._tcp", 52415)?.txt("id", "12D3Koo")?).await?;
+//! println!("visible as {}", node.name());            // "My Node (2)" after a conflict
+//! mdns.shutdown().await;                             // goodbyes have left
+//! # Ok(()) }
+//! ```
+//!
+//! ```no_run
+//! # #[cfg(feature = "tokio")]
+//! # async fn demo() -> Result<(), Box<dyn std::error::Error>> {
+//! use salut::{Change, Mdns};
+//!
+//! let mut nodes = Mdns::new()?.browse("_exo._tcp")?;
+//! while let Some(change) = nodes.next().await {
+//!     match change {                                 // exhaustive on purpose: no `_` arm
+//!         Change::Found(node) => println!("+ {} {:?}", node.name, node.sockets()),
+//!         Change::Updated(node) => println!("~ {} {:?}", node.name, node.sockets()),
+//!         Change::Lost(name) => println!("- {name}"),
+//!     }
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! | feature | what | default |
+//! |---|---|---|
+//! | `tokio` | the API with sockets: `Mdns`, `Announcement`, `Browse` | yes |
+//! | `cli` | the `salut` program | no |
+//! | `sim` | `sim::Lan`, a LAN in virtual time | no |
+//!
+//! Without `tokio` there remain [`proto`], the engine without I/O, and [`wire`], its messages.
 
 #[cfg(feature = "tokio")]
 mod api;

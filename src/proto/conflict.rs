@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use tracing::{debug, info, warn};
 
 use super::Engine;
-use super::claim::{ClaimId, Phase, Trouble, proposed_unique};
+use super::claim::{ClaimId, Phase, Trouble};
 use super::io::{Event, LinkIndex, Packet};
+use super::records::proposed_unique;
 use super::timer::{Timer, after};
 use crate::name::Name;
 use crate::service::instance_full_name;

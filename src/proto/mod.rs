@@ -10,9 +10,10 @@
 //!
 //! | file | what | RFC 6762 |
 //! |---|---|---|
-//! | `claim` | probe, announce, update, goodbye | §8, §10.1 |
+//! | `claim`, `probe`, `announce` | owning a name; update, goodbye | §8, §10.1 |
 //! | `conflict` | tie-break, defend, rename | §8.2, §9 |
-//! | `own`, `respond`, `send` | what we hold, who gets it when, in which datagrams | §6, §7 |
+//! | `records`, `own` | what we hold | §6.1, §10 |
+//! | `respond`, `continuation`, `unicast`, `send` | who gets it, when, in which datagrams | §6, §7 |
 //! | `query` | asking, known answers, duplicate questions | §5, §7 |
 //! | `cache` | time to live, cache flush, refresh | §5.2, §10 |
 //! | `browse` | records to instances | RFC 6763 §4 |
@@ -26,20 +27,25 @@
     clippy::arithmetic_side_effects
 )]
 
+mod announce;
 mod browse;
 mod cache;
 mod claim;
 mod conflict;
+mod continuation;
 mod hash;
 mod inbound;
 mod io;
 mod link;
 mod own;
+mod probe;
 mod query;
+mod records;
 mod respond;
 mod rng;
 mod send;
 mod timer;
+mod unicast;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;

@@ -4,49 +4,25 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use super::claim::HOST_TTL_SECONDS;
+use super::continuation::Continuation;
 use super::io::{Family, Packet};
 use super::link::{Budget, Families, Link, Shared};
 use super::own::{DEFENCE_INTERVAL, MULTICAST_INTERVAL, RecordKey};
+use super::records::{HOST_TTL_SECONDS, OTHER_TTL_SECONDS};
 use super::timer::{Timer, after};
+use super::unicast::{Reply, ReplyId};
 use crate::name::Name;
 use crate::wire::{CLASS_ANY, CLASS_IN, MDNS_PORT, Message, Question, RecordData, RecordType, Section};
 
 /// Answers that others may give as well wait this long (RFC 6762 §6).
 pub(super) const SHARED_DELAY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(120));
 
-/// A truncated query is followed by more known answers; so long they are waited for
-/// (RFC 6762 §7.2).
-const CONTINUATION_DELAY: (Duration, Duration) = (Duration::from_millis(400), Duration::from_millis(500));
-
-/// However many packets follow, an answer waits no longer than this after the first.
-const CONTINUATION_LIMIT: Duration = Duration::from_millis(950);
-
-/// The most packets of one truncated query.
-const MAX_CONTINUATION_PACKETS: u8 = 16;
-
-/// The most sources whose truncated queries are waited for at one time.
-const MAX_CONTINUATIONS: usize = 512;
-
 /// An answer that has to wait anyway joins one that is scheduled within this time
 /// (RFC 6762 §6.4).
 const AGGREGATION: Duration = Duration::from_millis(500);
 
-/// The most unicast replies that wait on one link.
-const MAX_REPLIES: usize = 512;
-
-/// Unicast replies to one source: a burst, and then so many a second.
-const REPLIES_PER_SOURCE: (u32, u32) = (20, 10);
-
 /// Unicast replies on one link.
 const REPLIES_IN_ALL: (u32, u32) = (200, 200);
-
-/// The most sources whose unicast replies are counted apart.
-const MAX_SOURCES: usize = 512;
-
-/// A unicast reply, by number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct ReplyId(u64);
 
 /// What allows a record to be multicast again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,25 +52,10 @@ pub(super) struct Pending {
 
 /// A record that somebody wants.
 #[derive(Debug, Clone)]
-struct Wanted {
-    key: RecordKey,
+pub(super) struct Wanted {
+    pub(super) key: RecordKey,
     unicast: bool,
-    ttl: Option<u32>,
-}
-
-/// A unicast reply to a query from port 5353.
-#[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) to: SocketAddr,
-    pub(super) records: Vec<(RecordKey, Option<u32>)>,
-}
-
-/// A truncated query whose last packet is awaited.
-#[derive(Debug)]
-struct Continuation {
-    until: Instant,
-    packets: u8,
-    wanted: Vec<Wanted>,
+    pub(super) ttl: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -103,10 +64,10 @@ pub(super) struct Answers {
     pub(super) due: Vec<RecordKey>,
     pub(super) replies: BTreeMap<ReplyId, Reply>,
     pub(super) replies_due: Vec<ReplyId>,
-    next_reply: u64,
-    continuations: BTreeMap<SocketAddr, Continuation>,
-    by_source: BTreeMap<IpAddr, (Instant, Budget)>,
-    in_all: Budget,
+    pub(super) next_reply: u64,
+    pub(super) continuations: BTreeMap<SocketAddr, Continuation>,
+    pub(super) by_source: BTreeMap<IpAddr, (Instant, Budget)>,
+    pub(super) in_all: Budget,
     /// Until when a unicast answer to our last probe is welcome.
     pub(super) probed_until: Option<Instant>,
     /// Somebody else answers for our addresses' reverse names.
@@ -208,7 +169,7 @@ impl Link {
                 RecordType::A | RecordType::AAAA | RecordType::SRV | RecordType::HINFO | RecordType::PTR => {
                     HOST_TTL_SECONDS
                 }
-                _ => super::claim::OTHER_TTL_SECONDS,
+                _ => OTHER_TTL_SECONDS,
             };
             wanted.push(Wanted { key, unicast, ttl: Some(ttl) });
         }
@@ -216,7 +177,7 @@ impl Link {
 
     /// RFC 6762 §7.1: what the asker knows, with at least half of its time left, is not
     /// repeated.
-    fn take_off_known(&self, message: &Message<'_>, wanted: &mut Vec<Wanted>) {
+    pub(super) fn take_off_known(&self, message: &Message<'_>, wanted: &mut Vec<Wanted>) {
         for known in message.records().filter(|record| record.section == Section::Answer) {
             if wanted.is_empty() {
                 return;
@@ -235,69 +196,7 @@ impl Link {
         }
     }
 
-    /// Waits for more known answers (RFC 6762 §7.2). `false` if there is no room to.
-    fn defer(
-        &mut self,
-        now: Instant,
-        source: SocketAddr,
-        wanted: &mut Vec<Wanted>,
-        shared: &mut Shared,
-    ) -> bool {
-        if self.answers.continuations.len() >= MAX_CONTINUATIONS
-            && !self.answers.continuations.contains_key(&source)
-        {
-            return false;
-        }
-        let waiting = self.answers.continuations.entry(source).or_insert_with(|| Continuation {
-            until: after(now, CONTINUATION_LIMIT),
-            packets: 0,
-            wanted: Vec::new(),
-        });
-        for want in wanted.drain(..) {
-            if !waiting.wanted.iter().any(|other| other.key == want.key) {
-                waiting.wanted.push(want);
-            }
-        }
-        self.wait_for_more(now, source, shared);
-        true
-    }
-
-    fn wait_for_more(&mut self, now: Instant, source: SocketAddr, shared: &mut Shared) {
-        let Some(waiting) = self.answers.continuations.get_mut(&source) else { return };
-        waiting.packets = waiting.packets.saturating_add(1);
-        if waiting.packets > MAX_CONTINUATION_PACKETS {
-            return;
-        }
-        let wait = shared.rng.between(CONTINUATION_DELAY.0, CONTINUATION_DELAY.1);
-        shared.timers.set(Timer::Continuation(self.index, source), after(now, wait).min(waiting.until));
-    }
-
-    /// A further packet of a truncated query takes more off (RFC 6762 §7.2).
-    fn hear_more_known_answers(
-        &mut self,
-        now: Instant,
-        source: SocketAddr,
-        message: &Message<'_>,
-        shared: &mut Shared,
-    ) {
-        let Some(mut waiting) = self.answers.continuations.remove(&source) else { return };
-        if waiting.packets < MAX_CONTINUATION_PACKETS {
-            self.take_off_known(message, &mut waiting.wanted);
-        }
-        let more = message.header().truncated && message.header().questions == 0;
-        self.answers.continuations.insert(source, waiting);
-        if more {
-            self.wait_for_more(now, source, shared);
-        }
-    }
-
-    /// Nothing more came: what is left is answered.
-    pub(super) fn continuation_due(&mut self, now: Instant, source: SocketAddr, shared: &mut Shared) {
-        let Some(waiting) = self.answers.continuations.remove(&source) else { return };
-        self.answer(now, source, waiting.wanted, Duration::ZERO, shared);
-    }
-
-    fn answer(
+    pub(super) fn answer(
         &mut self,
         now: Instant,
         source: SocketAddr,
@@ -427,79 +326,6 @@ impl Link {
         }
         for key in keys {
             self.schedule(key, now, Rule::Defence, false, None, shared);
-        }
-    }
-
-    fn schedule_reply(
-        &mut self,
-        to: SocketAddr,
-        records: Vec<(RecordKey, Option<u32>)>,
-        at: Instant,
-        shared: &mut Shared,
-    ) {
-        if records.is_empty() || self.answers.replies.len() >= MAX_REPLIES {
-            return;
-        }
-        let id = ReplyId(self.answers.next_reply);
-        self.answers.next_reply = self.answers.next_reply.wrapping_add(1);
-        self.answers.replies.insert(id, Reply { to, records });
-        shared.timers.set(Timer::Reply(self.index, id), at);
-    }
-
-    /// Whether a unicast reply to this source makes sense: it is a host on this link, and not
-    /// one of our own addresses, whose port 5353 another program may hold.
-    fn may_reply_to(&self, source: SocketAddr) -> bool {
-        let broadcast = match source.ip() {
-            IpAddr::V4(v4) => {
-                v4.is_broadcast()
-                    || v4.is_unspecified()
-                    || self.state.v4.iter().any(|(own, prefix)| {
-                        let hosts = u32::MAX.checked_shr(u32::from(*prefix)).unwrap_or(0);
-                        *prefix < 31 && *own != v4 && own.to_bits() | hosts == v4.to_bits()
-                    })
-            }
-            IpAddr::V6(v6) => v6.is_unspecified(),
-        };
-        let own = self.is_own_address(source.ip()) && source.port() == MDNS_PORT;
-        source.port() != 0
-            && !source.ip().is_multicast()
-            && !broadcast
-            && !own
-            && self.is_on_link(source.ip())
-    }
-
-    /// One unicast datagram, out of its receiver's budget and the link's.
-    pub(super) fn may_unicast(&mut self, now: Instant, to: IpAddr) -> bool {
-        let sources = &mut self.answers.by_source;
-        if sources.len() >= MAX_SOURCES && !sources.contains_key(&to) {
-            // Who was not answered for two seconds has its burst back, and may be forgotten.
-            sources.retain(|_, (last, _)| now.saturating_duration_since(*last) < Duration::from_secs(2));
-            if sources.len() >= MAX_SOURCES {
-                return false;
-            }
-        }
-        let (last, budget) = sources.entry(to).or_insert_with(|| (now, Budget::new(REPLIES_PER_SOURCE)));
-        *last = now;
-        budget.take(now).is_ok() && self.answers.in_all.take(now).is_ok()
-    }
-
-    /// RFC 6762 §6.7: an asker that is no mDNS participant gets an ordinary DNS reply.
-    fn reply_legacy(
-        &mut self,
-        now: Instant,
-        to: SocketAddr,
-        id: u16,
-        questions: &[Question<'_>],
-        wanted: &[Wanted],
-        shared: &mut Shared,
-    ) {
-        if !self.may_reply_to(to) || !self.may_unicast(now, to.ip()) {
-            return;
-        }
-        let records: Vec<(RecordKey, Option<u32>)> = wanted.iter().map(|want| (want.key, want.ttl)).collect();
-        let asked: Vec<(Name, RecordType)> = questions.iter().map(|q| (q.name.to_name(), q.rtype)).collect();
-        if let Some(payload) = self.pack_legacy(id, &asked, &records) {
-            self.unicast(payload, to, shared);
         }
     }
 

@@ -9,7 +9,7 @@ use super::claim::ClaimId;
 use super::io::{AnnouncementId, Cause, LinkIndex, Timeout};
 use super::own::RecordKey;
 use super::query::AskKey;
-use super::respond::ReplyId;
+use super::unicast::ReplyId;
 
 /// What a state machine wants to be woken for. One instant each: setting it again moves it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,24 +5,28 @@
 //! ASCII letters compare without case, every other byte exactly (RFC 6762 §16): no Unicode
 //! normalisation and no Punycode. The case a name was written in is kept.
 
-use std::borrow::{Borrow, Cow};
+use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::fmt::{self, Write as _};
 use std::hash::{Hash, Hasher};
-use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::error::NameError;
+
+mod host;
+mod instance;
+mod service_type;
+
+pub use host::HostName;
+pub use instance::InstanceName;
+pub use service_type::{MAX_SERVICE_BYTES, ServiceType};
 
 /// The longest name in wire form, in bytes, with the final zero (RFC 1035 §2.3.4).
 pub const MAX_NAME_BYTES: usize = 255;
 
 /// The longest label, in bytes (RFC 1035 §2.3.4).
 pub const MAX_LABEL_BYTES: usize = 63;
-
-/// The longest service name without its underscore, in bytes (RFC 6763 §7.2, RFC 6335 §5.1).
-pub const MAX_SERVICE_BYTES: usize = 15;
 
 const LOCAL: &[u8] = b"local";
 
@@ -356,62 +360,6 @@ fn is_unprintable(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The name of one service instance: a single label of up to 63 bytes of UTF-8, for people
-/// to read (RFC 6763 §4.1.1). Dots, spaces, backslashes and emoji are all fine.
-///
-/// One that was heard on the network may hold any bytes; [`as_str`](Self::as_str) gives it
-/// as text, `Display` gives text that is safe to print on a terminal.
-#[derive(Clone)]
-pub struct InstanceName(Arc<[u8]>);
-
-impl InstanceName {
-    /// A name for a service of ours.
-    ///
-    /// # Errors
-    /// Empty, over 63 bytes, or with control characters (RFC 6763 §4.1.1).
-    pub fn new(text: &str) -> Result<Self, NameError> {
-        if text.is_empty() {
-            return Err(NameError::EmptyInstance);
-        }
-        if text.len() > MAX_LABEL_BYTES {
-            return Err(NameError::InstanceTooLong { name: text.to_owned(), bytes: text.len() });
-        }
-        // RFC 6763 §4.1.1: no ASCII control characters (0x00 to 0x1F and 0x7F).
-        if text.chars().any(char::is_control) {
-            return Err(NameError::ControlCharacter);
-        }
-        Ok(Self(text.as_bytes().into()))
-    }
-
-    /// The first label of a name from the network, whatever it holds.
-    pub(crate) fn from_label(label: &[u8]) -> Self {
-        Self(label.into())
-    }
-
-    /// The name's bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The name as text; bytes that are not UTF-8 are replaced by `U+FFFD`.
-    pub fn as_str(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.0)
-    }
-
-    /// The name to try after a conflict: `Name` becomes `Name (2)`, `Name (2)` becomes
-    /// `Name (3)` (RFC 6763 appendix D). `step` is added to the number.
-    pub(crate) fn next(&self, step: u32) -> Self {
-        let text = self.as_str();
-        let (stem, number) = text
-            .strip_suffix(')')
-            .and_then(|head| head.rsplit_once(" ("))
-            .and_then(|(stem, digits)| Some((stem, number(digits)?)))
-            .unwrap_or((&text, 1));
-        let suffix = format!(" ({})", number.saturating_add(u64::from(step.max(1))));
-        Self(with_suffix(stem, &suffix).into_bytes().into())
-    }
-}
-
 /// A counter as we write it ourselves: decimal, at least 2, no leading zero, and with room
 /// to count on.
 fn number(digits: &str) -> Option<u64> {
@@ -428,242 +376,7 @@ fn with_suffix(stem: &str, suffix: &str) -> String {
     format!("{}{suffix}", stem.get(..end).unwrap_or_default())
 }
 
-impl PartialEq for InstanceName {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.eq_ignore_ascii_case(&other.0)
-    }
-}
-
-impl Eq for InstanceName {}
-
-impl Hash for InstanceName {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write(&self.0.to_ascii_lowercase());
-    }
-}
-
-impl PartialOrd for InstanceName {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for InstanceName {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.to_ascii_lowercase().cmp(&other.0.to_ascii_lowercase())
-    }
-}
-
-impl fmt::Display for InstanceName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_escaped(f, &self.0, |_| None)
-    }
-}
-
-impl fmt::Debug for InstanceName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{self}\"")
-    }
-}
-
-impl FromStr for InstanceName {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        Self::new(text)
-    }
-}
-
-/// A service type such as `_exo._tcp`: what is browsed for (RFC 6763 §7).
-///
-/// ```
-/// use salut::ServiceType;
-/// assert_eq!(ServiceType::new("_exo._tcp")?.to_string(), "_exo._tcp");
-/// let error = ServiceType::new("exo.tcp").unwrap_err();
-/// assert!(error.to_string().contains("_exo._tcp"));
-/// # Ok::<(), salut::NameError>(())
-/// ```
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ServiceType(Name);
-
-impl ServiceType {
-    /// A service type of the form `_name._tcp` or `_name._udp`; a final `.local` is allowed.
-    ///
-    /// # Errors
-    /// A missing underscore, a transport other than `_tcp` or `_udp`, or a name that
-    /// RFC 6335 §5.1 forbids: over 15 bytes, without a letter, other characters than
-    /// letters, digits and hyphens, hyphens at an end or in a row.
-    pub fn new(text: &str) -> Result<Self, NameError> {
-        let this = Self::new_long(text)?;
-        let service = this.0.labels().next().unwrap_or_default();
-        let bytes = service.len() - 1;
-        if bytes > MAX_SERVICE_BYTES {
-            return Err(NameError::ServiceTooLong { text: text.to_owned(), bytes });
-        }
-        Ok(this)
-    }
-
-    /// As [`new`](Self::new), without the limit of 15 bytes: for types that are known to
-    /// break it, such as libp2p's `_p2p-<fingerprint>._udp`. Up to 63 bytes with the
-    /// underscore.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    pub fn new_long(text: &str) -> Result<Self, NameError> {
-        let bad = |why| NameError::BadServiceType { text: text.to_owned(), why };
-        let stripped = text.strip_suffix('.').unwrap_or(text);
-        let stripped = strip_local(stripped).unwrap_or(stripped);
-        let Some((service, transport)) = stripped.split_once('.') else {
-            return Err(bad("it has one label, two are needed"));
-        };
-        if !transport.eq_ignore_ascii_case("_tcp") && !transport.eq_ignore_ascii_case("_udp") {
-            return Err(bad("it must end in ._tcp or ._udp"));
-        }
-        let Some(bare) = service.strip_prefix('_') else {
-            return Err(bad("its name must begin with an underscore"));
-        };
-        if bare.is_empty() {
-            return Err(bad("nothing stands behind the underscore"));
-        }
-        if !bare.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
-            return Err(bad("its name may hold letters, digits and hyphens only"));
-        }
-        if !bare.bytes().any(|b| b.is_ascii_alphabetic()) {
-            return Err(bad("its name needs a letter"));
-        }
-        if bare.starts_with('-') || bare.ends_with('-') || bare.contains("--") {
-            return Err(bad("a hyphen must stand between letters or digits"));
-        }
-        Name::from_labels([service.as_bytes(), transport.as_bytes(), LOCAL]).map(Self)
-    }
-
-    /// The full name: `_exo._tcp.local`.
-    pub fn name(&self) -> &Name {
-        &self.0
-    }
-}
-
 fn strip_local(text: &str) -> Option<&str> {
     let (head, tail) = text.rsplit_once('.')?;
     tail.eq_ignore_ascii_case("local").then_some(head)
-}
-
-/// Without `.local`: `_exo._tcp`.
-impl fmt::Display for ServiceType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.0.to_string();
-        f.write_str(strip_local(&text).unwrap_or(&text))
-    }
-}
-
-impl fmt::Debug for ServiceType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-impl FromStr for ServiceType {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        Self::new(text)
-    }
-}
-
-/// A host name below `.local`, such as `alpha.local`.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct HostName(Name);
-
-impl HostName {
-    /// A host name: `alpha`, `alpha.local` or `alpha.local.`; more than one label before
-    /// `.local` only when `.local` is written out.
-    ///
-    /// # Errors
-    /// Empty labels, labels over 63 bytes, an IP address, ASCII characters other than
-    /// letters, digits, hyphen and underscore, or a domain other than `.local`.
-    pub fn new(text: &str) -> Result<Self, NameError> {
-        let bad = |why| NameError::BadHostName { text: text.to_owned(), why };
-        let bare = text.strip_suffix('.').unwrap_or(text);
-        if bare.parse::<IpAddr>().is_ok() {
-            return Err(bad("it is an address, not a name"));
-        }
-        let labels = match strip_local(bare) {
-            Some(head) => head,
-            None if text.contains('.') => return Err(bad("multicast DNS names end in .local")),
-            None => bare,
-        };
-        if labels.split('.').any(str::is_empty) {
-            return Err(bad("it has an empty label"));
-        }
-        if !labels.chars().all(|c| {
-            c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') || (!c.is_ascii() && !c.is_control())
-        }) {
-            return Err(bad("it may hold letters, digits, hyphens and underscores only"));
-        }
-        Name::from_labels(labels.split('.').map(str::as_bytes).chain([LOCAL])).map(Self)
-    }
-
-    /// A host name made from whatever the machine calls itself: the first label, with other
-    /// characters turned into hyphens, and `-<suffix>` behind it, cut to 63 bytes.
-    #[cfg_attr(not(feature = "tokio"), allow(dead_code))]
-    pub(crate) fn from_machine(machine: &str, suffix: &str) -> Self {
-        let first = machine.split('.').next().unwrap_or_default();
-        let stem: String = first
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
-            .collect();
-        let stem = stem.trim_matches('-');
-        let label = with_suffix(if stem.is_empty() { "host" } else { stem }, &format!("-{suffix}"));
-        Self::new(&label).unwrap_or_else(|_| Self(root_of_local()))
-    }
-
-    /// From a name that is known to stand below `.local`.
-    pub(crate) fn from_name(name: &Name) -> Self {
-        Self(name.clone())
-    }
-
-    /// The full name: `alpha.local`.
-    pub fn name(&self) -> &Name {
-        &self.0
-    }
-
-    /// The name to try after a conflict: `alpha` becomes `alpha-2`, `alpha-2` becomes
-    /// `alpha-3`. `step` is added to the number.
-    pub(crate) fn next(&self, step: u32) -> Self {
-        let first = String::from_utf8_lossy(self.0.labels().next().unwrap_or_default()).into_owned();
-        let (stem, number) = first
-            .rsplit_once('-')
-            .and_then(|(stem, digits)| Some((stem, number(digits)?)))
-            .unwrap_or((&first, 1));
-        let suffix = format!("-{}", number.saturating_add(u64::from(step.max(1))));
-        let label = with_suffix(stem, &suffix);
-        // A longer label could push a long multi-label name over 255 bytes: then drop letters.
-        let parent = self.0.parent().unwrap_or_else(root_of_local);
-        parent.prepend(&label).or_else(|_| parent.prepend(&suffix)).map_or_else(|_| self.clone(), Self)
-    }
-}
-
-fn root_of_local() -> Name {
-    let wire = b"\x05local\0";
-    Name { wire: wire[..].into(), hash: folded_hash(wire) }
-}
-
-impl fmt::Display for HostName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Debug for HostName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl FromStr for HostName {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        Self::new(text)
-    }
 }

@@ -1,0 +1,106 @@
+//! Unicast replies: to whom, how many, and in which form (RFC 6762 §5.4, §6.7, §11).
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use super::link::{Budget, Link, Shared};
+use super::own::RecordKey;
+use super::respond::Wanted;
+use super::timer::Timer;
+use crate::name::Name;
+use crate::wire::{MDNS_PORT, Question, RecordType};
+
+/// The most unicast replies that wait on one link.
+const MAX_REPLIES: usize = 512;
+
+/// Unicast replies to one source: a burst, and then so many a second.
+const REPLIES_PER_SOURCE: (u32, u32) = (20, 10);
+
+/// The most sources whose unicast replies are counted apart.
+const MAX_SOURCES: usize = 512;
+
+/// A unicast reply, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct ReplyId(pub(super) u64);
+
+/// A unicast reply to a query from port 5353.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) to: SocketAddr,
+    pub(super) records: Vec<(RecordKey, Option<u32>)>,
+}
+
+impl Link {
+    pub(super) fn schedule_reply(
+        &mut self,
+        to: SocketAddr,
+        records: Vec<(RecordKey, Option<u32>)>,
+        at: Instant,
+        shared: &mut Shared,
+    ) {
+        if records.is_empty() || self.answers.replies.len() >= MAX_REPLIES {
+            return;
+        }
+        let id = ReplyId(self.answers.next_reply);
+        self.answers.next_reply = self.answers.next_reply.wrapping_add(1);
+        self.answers.replies.insert(id, Reply { to, records });
+        shared.timers.set(Timer::Reply(self.index, id), at);
+    }
+
+    /// Whether a unicast reply to this source makes sense: it is a host on this link, and not
+    /// one of our own addresses, whose port 5353 another program may hold.
+    pub(super) fn may_reply_to(&self, source: SocketAddr) -> bool {
+        let broadcast = match source.ip() {
+            IpAddr::V4(v4) => {
+                v4.is_broadcast()
+                    || v4.is_unspecified()
+                    || self.state.v4.iter().any(|(own, prefix)| {
+                        let hosts = u32::MAX.checked_shr(u32::from(*prefix)).unwrap_or(0);
+                        *prefix < 31 && *own != v4 && own.to_bits() | hosts == v4.to_bits()
+                    })
+            }
+            IpAddr::V6(v6) => v6.is_unspecified(),
+        };
+        let own = self.is_own_address(source.ip()) && source.port() == MDNS_PORT;
+        source.port() != 0
+            && !source.ip().is_multicast()
+            && !broadcast
+            && !own
+            && self.is_on_link(source.ip())
+    }
+
+    /// One unicast datagram, out of its receiver's budget and the link's.
+    pub(super) fn may_unicast(&mut self, now: Instant, to: IpAddr) -> bool {
+        let sources = &mut self.answers.by_source;
+        if sources.len() >= MAX_SOURCES && !sources.contains_key(&to) {
+            // Who was not answered for two seconds has its burst back, and may be forgotten.
+            sources.retain(|_, (last, _)| now.saturating_duration_since(*last) < Duration::from_secs(2));
+            if sources.len() >= MAX_SOURCES {
+                return false;
+            }
+        }
+        let (last, budget) = sources.entry(to).or_insert_with(|| (now, Budget::new(REPLIES_PER_SOURCE)));
+        *last = now;
+        budget.take(now).is_ok() && self.answers.in_all.take(now).is_ok()
+    }
+
+    /// RFC 6762 §6.7: an asker that is no mDNS participant gets an ordinary DNS reply.
+    pub(super) fn reply_legacy(
+        &mut self,
+        now: Instant,
+        to: SocketAddr,
+        id: u16,
+        questions: &[Question<'_>],
+        wanted: &[Wanted],
+        shared: &mut Shared,
+    ) {
+        if !self.may_reply_to(to) || !self.may_unicast(now, to.ip()) {
+            return;
+        }
+        let records: Vec<(RecordKey, Option<u32>)> = wanted.iter().map(|want| (want.key, want.ttl)).collect();
+        let asked: Vec<(Name, RecordType)> = questions.iter().map(|q| (q.name.to_name(), q.rtype)).collect();
+        if let Some(payload) = self.pack_legacy(id, &asked, &records) {
+            self.unicast(payload, to, shared);
+        }
+    }
+}

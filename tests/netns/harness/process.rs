@@ -1,0 +1,182 @@
+//! A program that runs on a host: what it prints and when, signals to it, its end.
+
+use std::fmt::Write as _;
+use std::io::{BufRead, BufReader, Read, Write as _};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+/// A line from a program's standard output.
+#[derive(Debug, Clone)]
+pub struct Line {
+    pub at: Instant,
+    pub text: String,
+}
+
+#[derive(Default)]
+struct Output {
+    lines: Vec<Line>,
+    /// Standard error, kept for the report of a failure.
+    errors: Vec<Line>,
+    ended: bool,
+}
+
+#[derive(Default)]
+struct Shared {
+    output: Mutex<Output>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Output> {
+        self.output.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A running program. Killed when dropped; if a test fails meanwhile, what it printed is told.
+pub struct Process {
+    label: String,
+    child: Child,
+    shared: Arc<Shared>,
+    /// Just before it was started.
+    pub started: Instant,
+}
+
+impl Process {
+    pub fn spawn(label: impl Into<String>, command: &mut Command) -> Self {
+        let label = label.into();
+        let started = Instant::now();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{label}: {command:?}: {error}"));
+        let shared = Arc::new(Shared::default());
+        let (stdout, stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let out = Arc::clone(&shared);
+        thread::spawn(move || {
+            collect(stdout, |line| {
+                out.lock().lines.push(line);
+                out.changed.notify_all();
+            });
+            out.lock().ended = true;
+            out.changed.notify_all();
+        });
+        let err = Arc::clone(&shared);
+        thread::spawn(move || collect(stderr, |line| err.lock().errors.push(line)));
+        Self { label, child, shared, started }
+    }
+
+    /// Every line printed so far.
+    pub fn lines(&self) -> Vec<Line> {
+        self.shared.lock().lines.clone()
+    }
+
+    /// What it said on standard error.
+    pub fn errors(&self) -> String {
+        self.shared.lock().errors.iter().fold(String::new(), |mut all, line| {
+            let _ = writeln!(all, "{}", line.text);
+            all
+        })
+    }
+
+    /// The first thing `wanted` finds, in what has been printed or will be within `within`
+    /// from now.
+    pub fn wait<T>(&self, within: Duration, mut wanted: impl FnMut(&Line) -> Option<T>) -> Option<T> {
+        let deadline = Instant::now() + within;
+        let mut seen = 0;
+        let mut output = self.shared.lock();
+        loop {
+            while let Some(line) = output.lines.get(seen) {
+                seen += 1;
+                if let Some(found) = wanted(line) {
+                    return Some(found);
+                }
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if output.ended || left.is_zero() {
+                return None;
+            }
+            output = self.shared.changed.wait_timeout(output, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// The first line that contains `text`, or the test fails.
+    #[track_caller]
+    pub fn expect_line(&self, within: Duration, text: &str) -> Line {
+        self.wait(within, |line| line.text.contains(text).then(|| line.clone()))
+            .unwrap_or_else(|| panic!("{}: no line with {text:?} within {within:?}", self.label))
+    }
+
+    /// A line as JSON; everything that prints JSON prints nothing else.
+    #[track_caller]
+    pub fn json(&self, line: &Line) -> Value {
+        serde_json::from_str(&line.text)
+            .unwrap_or_else(|error| panic!("{}: not JSON ({error}): {:?}", self.label, line.text))
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).expect("a process id");
+        kill(Pid::from_raw(pid), signal).unwrap_or_else(|error| panic!("{}: {signal}: {error}", self.label));
+    }
+
+    /// How it ended, or `None` if it still runs after `within`.
+    pub fn ended(&mut self, within: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Some(status);
+            }
+            if Instant::now() >= deadline {
+                return None;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Sends `signal` and waits for the end: how, and how long it took.
+    #[track_caller]
+    pub fn stop(&mut self, signal: Signal, within: Duration) -> (ExitStatus, Duration) {
+        let sent = Instant::now();
+        self.signal(signal);
+        match self.ended(within) {
+            Some(status) => (status, sent.elapsed()),
+            None => panic!("{}: still runs {within:?} after {signal}", self.label),
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let status = self.child.wait();
+        if thread::panicking() {
+            let output = self.shared.lock();
+            let mut said = format!("---- {}: {status:?}\n", self.label);
+            for (what, lines) in [("out", &output.lines), ("err", &output.errors)] {
+                let skipped = lines.len().saturating_sub(60);
+                for line in lines.iter().skip(skipped) {
+                    let after = line.at.duration_since(self.started).as_secs_f32();
+                    let _ = writeln!(said, "  {after:7.3} {what}: {}", line.text);
+                }
+            }
+            let _ = std::io::stderr().write_all(said.as_bytes());
+        }
+    }
+}
+
+fn collect(from: impl Read, mut keep: impl FnMut(Line)) {
+    let mut from = BufReader::new(from);
+    let mut bytes = Vec::new();
+    while from.read_until(b'\n', &mut bytes).is_ok_and(|read| read > 0) {
+        let text = String::from_utf8_lossy(&bytes).trim_end_matches(['\n', '\r']).to_owned();
+        keep(Line { at: Instant::now(), text });
+        bytes.clear();
+    }
+}
