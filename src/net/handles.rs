@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{oneshot, watch};
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::command::{Found, Key};
 use super::links::Links;
@@ -135,29 +135,21 @@ impl Handles {
         match event {
             Event::Announced { id, instance, host, links } => {
                 let interfaces = interfaces(&links);
-                info!(%instance, %host, ?interfaces, "announced");
                 if let Some(news) = self.announcements.get(&id) {
                     news.announced(instance, host, interfaces);
                 }
             }
             Event::Renamed { id, from, to } => {
-                info!(%from, %to, "the name is taken; claiming another");
                 if let Some(news) = self.announcements.get(&id) {
                     news.renamed(from, to);
                 }
             }
             Event::HostRenamed { from, to } => {
-                info!(%from, %to, "the host name is taken; claiming another");
                 for news in self.announcements.values() {
                     news.host_renamed(&from, &to);
                 }
             }
             Event::Disputed { id, instance } => {
-                warn!(
-                    %instance,
-                    "no name could be claimed for a minute: something on this network answers for every one; \
-                     look for a second program with the same settings, or a reflector"
-                );
                 if let Some(news) = self.announcements.get(&id) {
                     news.disputed(instance);
                 }

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use tracing::{debug, info};
 
 use super::interface::InterfaceInfo;
@@ -16,6 +17,7 @@ use super::socket::{Arrival, Role, Socket};
 use super::status::{FamilyStatus, LinkStatus};
 use crate::proto::{Family, LinkIndex, LinkState, Transmit};
 use crate::service::Interface;
+use crate::wire::MDNS_PORT;
 
 /// Datagrams that wait for room in a full send buffer. Beyond that the oldest is lost, as it
 /// would be on the wire.
@@ -23,6 +25,10 @@ const MAX_WAITING: usize = 256;
 
 /// How long to wait for room in a send buffer.
 const ROOM_WAIT: Duration = Duration::from_millis(10);
+
+/// Multicasts of ours that are told from those of other programs when the loop brings them
+/// back.
+const RECENT: usize = 32;
 
 /// One socket among all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +78,8 @@ pub(super) struct Links {
     waiting: VecDeque<Transmit>,
     room_at: Option<Instant>,
     news: VecDeque<News>,
+    /// What was multicast last, newest last.
+    recent: VecDeque<Bytes>,
 }
 
 impl Links {
@@ -82,13 +90,17 @@ impl Links {
         this
     }
 
-    /// Makes the links those of `picked`.
-    pub(super) fn update(&mut self, now: Instant, picked: Vec<InterfaceInfo>) {
+    /// Makes the links those of `picked`. True if these are other than before.
+    pub(super) fn update(&mut self, now: Instant, picked: Vec<InterfaceInfo>) -> bool {
+        if self.links.values().map(|link| &link.info).eq(&picked) {
+            self.open(now);
+            return false;
+        }
         let keep: BTreeSet<u32> = picked.iter().map(|info| info.index).collect();
         self.links.retain(|index, link| {
             let kept = keep.contains(index);
             if !kept {
-                info!(interface = %link.info.name, index, "link is gone");
+                debug!(interface = %link.info.name, index, "interface is gone");
                 if link.told.is_some() {
                     self.news.push_back(News::Link(LinkIndex(*index), None));
                 }
@@ -102,7 +114,7 @@ impl Links {
                 Some(link) => {
                     // The same index under another name is another interface, or a rename.
                     if link.info.name != info.name {
-                        info!(from = %link.info.name, to = %info.name, index, "link has a new name");
+                        info!(from = %link.info.name, to = %info.name, index, "interface has a new name");
                         link.close();
                     }
                     if link.update(info) && link.told.is_some() {
@@ -110,12 +122,13 @@ impl Links {
                     }
                 }
                 None => {
-                    info!(interface = %info.name, index, "link is here");
+                    debug!(interface = %info.name, index, "interface is here");
                     self.links.insert(index, Link::new(info));
                 }
             }
         }
         self.open(now);
+        true
     }
 
     /// Gives up or opens the sockets for unicast, as others hold the port or not.
@@ -168,8 +181,9 @@ impl Links {
         self.open(now);
     }
 
-    /// Tries again what is due.
-    pub(super) fn retry(&mut self, now: Instant) {
+    /// Tries again what is due. True if a link changed by it: whoever was in the way may have
+    /// left.
+    pub(super) fn retry(&mut self, now: Instant) -> bool {
         if self.room_at.is_some_and(|at| at <= now) {
             self.room_at = None;
             for transmit in std::mem::take(&mut self.waiting) {
@@ -181,7 +195,9 @@ impl Links {
                 self.news.push_back(News::Recovered(LinkIndex(*index)));
             }
         }
+        let before = self.news.len();
         self.open(now);
+        self.news.len() > before
     }
 
     /// When to call [`retry`](Self::retry).
@@ -199,7 +215,7 @@ impl Links {
             link.send(now, &transmit.payload, transmit.destination)
         };
         match sent {
-            Sent::Yes => {}
+            Sent::Yes => self.remember(transmit.payload),
             Sent::Again => self.news.push_back(News::Recovered(transmit.link)),
             Sent::Later => {
                 if self.waiting.len() >= MAX_WAITING {
@@ -217,6 +233,27 @@ impl Links {
                 }
             }
         }
+    }
+
+    fn remember(&mut self, payload: Bytes) {
+        // Both families' copies share their buffer.
+        if self.recent.back().is_some_and(|last| *last == payload) {
+            return;
+        }
+        if self.recent.len() >= RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(payload);
+    }
+
+    /// Whether a datagram shows that another program on this machine speaks on the port.
+    pub(super) fn is_of_another_program(&self, received: &Received, payload: &[u8]) -> bool {
+        let Some(link) = self.links.get(&received.link.0) else { return false };
+        let ours = match received.source.ip() {
+            IpAddr::V4(source) => link.info.v4.iter().any(|(address, _)| *address == source),
+            IpAddr::V6(source) => link.info.v6.iter().any(|(address, _)| *address == source),
+        };
+        ours && received.source.port() == MDNS_PORT && !self.recent.iter().any(|sent| **sent == *payload)
     }
 
     /// Whether something waits for room in a send buffer.

@@ -40,6 +40,7 @@ use crate::proto::{Config, Engine, Event, Packet};
 use clock::{GAP, SleepWatch, now};
 use handles::Handles;
 use links::{Key as SocketKey, Links, Look, News};
+use pace::Gather;
 use watch::Watch;
 
 /// The longest datagram that is read, in bytes, headers included (RFC 6762 §17). A longer one
@@ -55,8 +56,11 @@ const COMMANDS: usize = 64;
 /// The goodbyes of a shutdown have this long to leave.
 const LEAVE_WITHIN: Duration = Duration::from_secs(1);
 
-/// The most services of one participant; beyond that it is a mistake in the caller's loop.
-const MAX_SERVICES: usize = 1024;
+/// After another program on this machine was heard, before it is seen who holds the port.
+const PORT_SETTLE: Duration = Duration::from_secs(1);
+
+/// Another program that is heard all the time is looked for once in this time.
+const PORT_APART: Duration = Duration::from_secs(10);
 
 /// A timer that is due again at once waits this long all the same.
 const BREATH: Duration = Duration::from_millis(1);
@@ -102,6 +106,8 @@ struct Task {
     engine: Engine,
     links: Links,
     watch: Watch,
+    /// Rings when another program on this machine was heard.
+    port: Gather,
     handles: Handles,
     choice: Choice,
     host_now: Arc<Mutex<HostName>>,
@@ -121,11 +127,13 @@ impl Task {
         if others.wildcard {
             debug!("another program holds port 5353: replies by unicast are left to it");
         }
-        let config = Config { host: settings.host, shares_host: others.any, max_services: MAX_SERVICES };
+        let mut config = Config::new(settings.host);
+        config.shares_host = others.any;
         Self {
             engine: Engine::new(config, seed()),
             links,
             watch: Watch::new(now),
+            port: Gather::new(PORT_SETTLE, PORT_APART),
             handles: Handles::default(),
             choice: settings.choice,
             host_now: settings.host_now,
@@ -146,7 +154,7 @@ impl Task {
             let woken = tokio::select! {
                 command = commands.recv(), if !closed => Woken::Command(command),
                 () = poll_fn(|cx| self.links.poll_readable(cx)) => Woken::Readable,
-                () = self.watch.ring(now) => Woken::Rang,
+                () = self.watch.ring() => Woken::Rang,
                 () = tokio::time::sleep_until(due.into()) => Woken::Due,
             };
             let at = now();
@@ -180,6 +188,7 @@ impl Task {
         [
             self.engine.poll_timeout().map(|timeout| timeout.at.max(self.not_before)),
             self.links.due(),
+            self.port.due(),
             self.leaving.as_ref().map(|leaving| leaving.until),
         ]
         .into_iter()
@@ -191,8 +200,14 @@ impl Task {
         if self.watch.due() <= now {
             self.look(now);
         }
+        if self.port.due().is_some_and(|due| due <= now) {
+            self.look_at_port(now);
+            self.drain(now);
+        }
         if self.links.due().is_some_and(|due| due <= now) {
-            self.links.retry(now);
+            if self.links.retry(now) {
+                self.watch.suspect(now);
+            }
             self.drain(now);
         }
         if self.engine.poll_timeout().is_some_and(|timeout| timeout.at <= now) && self.not_before <= now {
@@ -204,24 +219,33 @@ impl Task {
 
     /// Looks at the interfaces and at who holds the port.
     fn look(&mut self, now: Instant) {
-        self.watch.looked(now);
         match list() {
             Ok(list) => {
                 self.list_failed = false;
-                self.links.update(now, self.choice.pick(list));
+                let changed = self.links.update(now, self.choice.pick(list));
+                self.watch.looked(now, changed);
             }
             Err(error) => {
+                self.watch.looked(now, true);
                 if !std::mem::replace(&mut self.list_failed, true) {
                     warn!("{error}; keeping those that are known and trying again");
                 }
                 self.watch.suspect(now);
             }
         }
-        self.links.look_at_port(now);
+        self.look_at_port(now);
         if self.sleep.slept(now) {
             self.wake(now);
         }
         self.drain(now);
+    }
+
+    /// Sees who else is there, gives up or takes the port for unicast.
+    fn look_at_port(&mut self, now: Instant) {
+        let rang = self.port.due().is_some();
+        self.port.acted(now, rang);
+        let others = self.links.look_at_port(now);
+        self.engine.set_shares_host(now, others.any);
     }
 
     /// The machine slept, or the process was stopped.
@@ -246,6 +270,9 @@ impl Task {
                     Look::Empty => break,
                 };
                 let Some(payload) = self.buffer.get(..received.length) else { continue };
+                if self.links.is_of_another_program(&received, payload) {
+                    self.port.ring(now);
+                }
                 let packet = Packet {
                     link: received.link,
                     source: received.source,

@@ -112,16 +112,15 @@ pub(super) struct Bell {
     socket: TokioSocket,
 }
 
-impl Bell {
-    pub(super) fn new() -> io::Result<Self> {
+impl super::watch::Bell for Bell {
+    fn hang() -> io::Result<Self> {
         let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
         socket.socket_mut().bind(&SocketAddr::new(0, GROUPS))?;
         Ok(Self { socket })
     }
 
-    /// Ready when it rang, or with an error when it is dead. What changed is not read: the
-    /// list is made anew anyway.
-    pub(super) fn poll_ring(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    // What changed is not read: the list is made anew anyway.
+    fn poll_ring(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut scratch = [0_u8; 4096];
         let mut rang = false;
         // Bounded: a storm of events must not keep the task from its other work.

@@ -49,23 +49,27 @@ impl Backoff {
     }
 }
 
-/// Gathers a row of changes: acts 200 ms after the first one, and while changes go on at
-/// most once in two seconds.
-#[derive(Debug, Default)]
+/// Gathers a row of changes: acts some time after the first one, and while changes go on not
+/// too often.
+#[derive(Debug)]
 pub(crate) struct Gather {
+    settle: Duration,
+    apart: Duration,
     due: Option<Instant>,
     acted: Option<Instant>,
 }
 
 impl Gather {
-    const SETTLE: Duration = Duration::from_millis(200);
-    const APART: Duration = Duration::from_secs(2);
+    /// Acts `settle` after the first change, and at least `apart` after it acted last.
+    pub(crate) fn new(settle: Duration, apart: Duration) -> Self {
+        Self { settle, apart, due: None, acted: None }
+    }
 
     /// Something changed.
     pub(crate) fn ring(&mut self, now: Instant) {
         if self.due.is_none() {
-            let settled = now + Self::SETTLE;
-            self.due = Some(self.acted.map_or(settled, |acted| settled.max(acted + Self::APART)));
+            let settled = now + self.settle;
+            self.due = Some(self.acted.map_or(settled, |acted| settled.max(acted + self.apart)));
         }
     }
 
@@ -74,10 +78,12 @@ impl Gather {
         self.due
     }
 
-    /// Acted now.
-    pub(crate) fn acted(&mut self, now: Instant) {
+    /// Acted now. A false alarm does not put off what may really happen next.
+    pub(crate) fn acted(&mut self, now: Instant, changed: bool) {
         self.due = None;
-        self.acted = Some(now);
+        if changed {
+            self.acted = Some(now);
+        }
     }
 }
 
@@ -109,16 +115,26 @@ mod tests {
     #[test]
     fn acts_soon_after_the_first_change_and_then_every_two_seconds() {
         let start = crate::net::clock::now();
-        let mut gather = Gather::default();
+        let mut gather = Gather::new(ms(200), ms(2000));
         let mut acts = Vec::new();
         for step in 0..100_u64 {
             let now = start + ms(step * 50);
             if gather.due().is_some_and(|due| due <= now) {
-                gather.acted(now);
+                gather.acted(now, true);
                 acts.push(step * 50);
             }
             gather.ring(now);
         }
         assert_eq!(acts, [200, 2200, 4200]);
+    }
+
+    #[test]
+    fn a_false_alarm_does_not_put_off_the_next_one() {
+        let start = crate::net::clock::now();
+        let mut gather = Gather::new(ms(200), ms(2000));
+        gather.ring(start);
+        gather.acted(start + ms(200), false);
+        gather.ring(start + ms(300));
+        assert_eq!(gather.due(), Some(start + ms(500)));
     }
 }

@@ -7,6 +7,7 @@
 //! looked at every few seconds besides.
 
 use std::future::poll_fn;
+use std::io;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,12 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 /// Between two looks where changes may pass without a ring.
 const POLL: Duration = Duration::from_secs(5);
 
+/// After the first ring others are waited for, for this long.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// While changes go on they are looked at once in this time.
+const APART: Duration = Duration::from_secs(2);
+
 /// Before a bell that died is hung up again; doubled with each death, up to the last.
 const FIRST_REHANG: Duration = Duration::from_secs(1);
 const LAST_REHANG: Duration = Duration::from_secs(300);
@@ -27,30 +34,91 @@ const LAST_REHANG: Duration = Duration::from_secs(300);
 /// A bell that rings for this long without dying is a good one again.
 const GOOD_AFTER: Duration = Duration::from_secs(600);
 
+/// Something that tells of changes, until it dies.
+pub(super) trait Bell: Sized {
+    fn hang() -> io::Result<Self>;
+
+    /// Ready when it rang, or with an error when it is dead.
+    fn poll_ring(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+/// Where nothing tells of changes.
+#[allow(dead_code, reason = "every system but Linux has one of them")]
+#[derive(Debug)]
+struct Silent;
+
+impl Bell for Silent {
+    fn hang() -> io::Result<Self> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn poll_ring(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+#[cfg(target_os = "linux")]
+type LinkBell = super::netlink::Bell;
+#[cfg(not(target_os = "linux"))]
+type LinkBell = Silent;
+
+/// Where if-watch is told of changes; elsewhere it only polls, and not as often as we do.
+#[cfg(any(target_os = "linux", target_os = "macos", target_os = "ios", windows))]
+mod addresses {
+    use super::*;
+
+    pub(super) type AddressBell = if_watch::tokio::IfWatcher;
+
+    impl Bell for AddressBell {
+        fn hang() -> io::Result<Self> {
+            Self::new()
+        }
+
+        fn poll_ring(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            let mut rang = Poll::Pending;
+            // It tells of one address at a time, of every one at the start. Bounded, as
+            // nothing says that it ever ends.
+            for _ in 0..256 {
+                match self.poll_if_event(cx) {
+                    Poll::Ready(Ok(_)) => rang = Poll::Ready(Ok(())),
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending => break,
+                }
+            }
+            rang
+        }
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "macos", target_os = "ios", windows))]
+use addresses::AddressBell;
+#[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "ios", windows)))]
+type AddressBell = Silent;
+
 /// A bell that may die, and is hung up again after a while.
+#[derive(Debug)]
 struct Hook<B> {
     bell: Option<B>,
     hung: Instant,
     wait: Duration,
-    rehang_at: Option<Instant>,
+    rehang_at: Instant,
 }
 
-impl<B> Hook<B> {
-    fn new(now: Instant, hang: impl FnOnce() -> std::io::Result<B>) -> Self {
-        let mut this = Self { bell: None, hung: now, wait: FIRST_REHANG, rehang_at: Some(now) };
-        this.rehang(now, hang);
+impl<B: Bell> Hook<B> {
+    fn new(now: Instant) -> Self {
+        let mut this = Self { bell: None, hung: now, wait: FIRST_REHANG, rehang_at: now };
+        this.rehang(now);
         this
     }
 
-    fn rehang(&mut self, now: Instant, hang: impl FnOnce() -> std::io::Result<B>) {
-        if self.bell.is_some() || self.rehang_at.is_none_or(|at| at > now) {
+    fn rehang(&mut self, now: Instant) {
+        if self.bell.is_some() || self.rehang_at > now {
             return;
         }
-        match hang() {
+        match B::hang() {
             Ok(bell) => {
                 self.bell = Some(bell);
                 self.hung = now;
-                self.rehang_at = None;
             }
             Err(error) => {
                 debug!(%error, "no news of interface changes by this way");
@@ -63,25 +131,28 @@ impl<B> Hook<B> {
         if self.bell.take().is_some() && now.saturating_duration_since(self.hung) > GOOD_AFTER {
             self.wait = FIRST_REHANG;
         }
-        self.rehang_at = Some(now + self.wait);
+        self.rehang_at = now + self.wait;
         self.wait = self.wait.saturating_mul(2).min(LAST_REHANG);
+    }
+
+    /// True if it rang; to die counts as well.
+    fn poll_ring(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(bell) = &mut self.bell else { return false };
+        match bell.poll_ring(cx) {
+            Poll::Pending => false,
+            Poll::Ready(Ok(())) => true,
+            Poll::Ready(Err(error)) => {
+                debug!(%error, "a bell died");
+                self.died(super::clock::now());
+                true
+            }
+        }
     }
 }
 
-/// Which bell died.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rang {
-    Changed,
-    AddressesDied,
-    #[cfg(target_os = "linux")]
-    LinksDied,
-}
-
 pub(super) struct Watch {
-    #[cfg(any(target_os = "linux", target_os = "macos", target_os = "ios", windows))]
-    addresses: Hook<if_watch::tokio::IfWatcher>,
-    #[cfg(target_os = "linux")]
-    links: Hook<super::netlink::Bell>,
+    addresses: Hook<AddressBell>,
+    links: Hook<LinkBell>,
     gather: Gather,
     looked: Instant,
 }
@@ -90,61 +161,22 @@ impl Watch {
     /// Begins to listen; the interfaces are looked at now.
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            #[cfg(any(target_os = "linux", target_os = "macos", target_os = "ios", windows))]
-            addresses: Hook::new(now, if_watch::tokio::IfWatcher::new),
-            #[cfg(target_os = "linux")]
-            links: Hook::new(now, super::netlink::Bell::new),
-            gather: Gather::default(),
+            addresses: Hook::new(now),
+            links: Hook::new(now),
+            gather: Gather::new(SETTLE, APART),
             looked: now,
         }
     }
 
     /// Waits for the next ring. May be dropped and called again.
-    pub(super) async fn ring(&mut self, now: impl Fn() -> Instant) {
-        let rang = poll_fn(|cx| self.poll_ring(cx)).await;
-        let now = now();
-        match rang {
-            Rang::Changed => {}
-            Rang::AddressesDied => {
-                #[cfg(any(target_os = "linux", target_os = "macos", target_os = "ios", windows))]
-                self.addresses.died(now);
-            }
-            #[cfg(target_os = "linux")]
-            Rang::LinksDied => self.links.died(now),
-        }
-        self.gather.ring(now);
-    }
-
-    fn poll_ring(&mut self, cx: &mut Context<'_>) -> Poll<Rang> {
-        let mut rang = Poll::Pending;
-        #[cfg(any(target_os = "linux", target_os = "macos", target_os = "ios", windows))]
-        if let Some(bell) = &mut self.addresses.bell {
-            // It tells of one address at a time, of every one at the start. Bounded, as
-            // nothing says that it ever ends.
-            for _ in 0..256 {
-                match bell.poll_if_event(cx) {
-                    Poll::Ready(Ok(_)) => rang = Poll::Ready(Rang::Changed),
-                    Poll::Ready(Err(error)) => {
-                        debug!(%error, "if-watch died");
-                        return Poll::Ready(Rang::AddressesDied);
-                    }
-                    Poll::Pending => break,
-                }
-            }
-        }
-        #[cfg(target_os = "linux")]
-        if let Some(bell) = &mut self.links.bell {
-            match bell.poll_ring(cx) {
-                Poll::Ready(Ok(())) => rang = Poll::Ready(Rang::Changed),
-                Poll::Ready(Err(error)) => {
-                    debug!(%error, "netlink died");
-                    return Poll::Ready(Rang::LinksDied);
-                }
-                Poll::Pending => {}
-            }
-        }
-        let _ = cx;
-        rang
+    pub(super) async fn ring(&mut self) {
+        poll_fn(|cx| {
+            let addresses = self.addresses.poll_ring(cx);
+            let links = self.links.poll_ring(cx);
+            if addresses || links { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        self.gather.ring(super::clock::now());
     }
 
     /// Something else gives reason to look soon.
@@ -154,46 +186,56 @@ impl Watch {
 
     /// When to look at the interfaces next.
     pub(super) fn due(&self) -> Instant {
-        #[cfg(target_os = "linux")]
         let every = if self.links.bell.is_some() { HEARTBEAT } else { POLL };
-        #[cfg(not(target_os = "linux"))]
-        let every = POLL;
         let regular = self.looked + every;
         self.gather.due().map_or(regular, |due| due.min(regular))
     }
 
-    /// They were looked at now. Also hangs up again what died.
-    pub(super) fn looked(&mut self, now: Instant) {
-        self.gather.acted(now);
+    /// They were looked at now, and were other than before or not. Also hangs up again what
+    /// died.
+    pub(super) fn looked(&mut self, now: Instant, changed: bool) {
+        self.gather.acted(now, changed);
         self.looked = now;
-        #[cfg(any(target_os = "linux", target_os = "macos", target_os = "ios", windows))]
-        self.addresses.rehang(now, if_watch::tokio::IfWatcher::new);
-        #[cfg(target_os = "linux")]
-        self.links.rehang(now, super::netlink::Bell::new);
+        self.addresses.rehang(now);
+        self.links.rehang(now);
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
+
+    thread_local!(static HANGS: Cell<u32> = const { Cell::new(0) });
+
+    #[derive(Debug)]
+    struct Cracked;
+
+    impl Bell for Cracked {
+        fn hang() -> io::Result<Self> {
+            HANGS.set(HANGS.get() + 1);
+            Ok(Self)
+        }
+
+        fn poll_ring(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()))
+        }
+    }
 
     #[test]
     fn a_bell_that_dies_again_and_again_is_hung_up_ever_more_seldom() {
         let start = crate::net::clock::now();
         let mut now = start;
-        let mut hangs = 0;
-        let mut hook = Hook::new(now, || Ok(()));
+        let mut hook = Hook::<Cracked>::new(now);
         while now < start + Duration::from_secs(3600) {
             if hook.bell.is_some() {
                 hook.died(now);
             }
             now += Duration::from_secs(1);
-            hook.rehang(now, || {
-                hangs += 1;
-                Ok(())
-            });
+            hook.rehang(now);
         }
-        assert!((5..25).contains(&hangs), "{hangs}");
+        assert!((5..25).contains(&HANGS.get()), "{}", HANGS.get());
     }
 }

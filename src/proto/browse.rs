@@ -18,6 +18,10 @@ use crate::wire::{RecordData, RecordType, Srv};
 /// is lost: a grace that RFC 6762 leaves open.
 const RETURN_GRACE: Duration = Duration::from_secs(3);
 
+/// What is not heard again in this time after a failure was reported is gone
+/// (RFC 6762 §10.4).
+const RECONFIRM_WAIT: Duration = Duration::from_secs(10);
+
 /// After this many questions without an answer an instance has no TXT record.
 const TXT_QUESTIONS: u32 = 2;
 
@@ -275,11 +279,7 @@ impl Link {
     fn look_at(&mut self, now: Instant, key: InstanceKey, shared: &mut Shared) {
         let Some(tracked) = self.instances.tracked.get(&key) else { return };
         let (sought, name) = (tracked.sought.clone(), tracked.name.clone());
-        let pointed_to = self
-            .cache
-            .of_type(&sought, RecordType::PTR)
-            .any(|entry| matches!(&entry.data, RecordData::Ptr(target) if *target == name));
-        if !pointed_to {
+        if self.cache.find(&sought, &RecordData::Ptr(name.clone())).is_none() {
             self.tell_lost(key, shared);
             self.untrack(key, shared);
             return;
@@ -374,6 +374,27 @@ impl Link {
         self.ask(now, target, RecordType::AAAA, false, shared);
         if let Some(before) = before {
             self.leave_host(&before, key, shared);
+        }
+    }
+
+    /// Told that an instance cannot be reached (RFC 6762 §10.4): its records are asked for,
+    /// and those that nobody repeats in time are gone.
+    pub(super) fn reconfirm(&mut self, now: Instant, name: &Name, shared: &mut Shared) {
+        let keys = self.instances.names.get(name).cloned().unwrap_or_default();
+        let until = after(now, RECONFIRM_WAIT);
+        for key in keys {
+            let Some(tracked) = self.instances.tracked.get(&key) else { continue };
+            let (sought, target) = (tracked.sought.clone(), tracked.target.clone());
+            if let Some(pointer) = self.cache.find(&sought, &RecordData::Ptr(name.clone())) {
+                self.cache.shorten(pointer, until, &mut shared.timers);
+            }
+            self.ask_anew(now, &sought, RecordType::PTR, shared);
+            let srv = [(name.clone(), RecordType::SRV)].into_iter();
+            let hosts = target.into_iter().flat_map(|t| [(t.clone(), RecordType::A), (t, RecordType::AAAA)]);
+            for (name, rtype) in srv.chain(hosts) {
+                self.cache.shorten_type(&name, rtype, until, &mut shared.timers);
+                self.ask_anew(now, &name, rtype, shared);
+            }
         }
     }
 

@@ -49,24 +49,32 @@ pub(super) const MAX_ADDRESSES: usize = 32;
 /// The most records of any other type at one name.
 pub(super) const MAX_RRSET: usize = 16;
 
-/// A record of the cache, by number.
+/// A record of the cache, by number. Numbers grow, so that order is age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct CacheKey(u64);
 
 #[derive(Debug)]
 pub(super) struct Entry {
-    key: CacheKey,
+    name: Name,
     pub(super) data: RecordData,
     ttl: u32,
+    /// How many refreshes have been asked for; past the last one while it is leaving.
+    stage: u8,
+    /// Whether an active question wants it: then it is refreshed, and never evicted.
+    wanted: bool,
     received: Instant,
     expires: Instant,
     source: IpAddr,
-    /// How many refreshes have been asked for; past the last one while it is leaving.
-    stage: usize,
-    /// Whether an active question wants it: then it is refreshed, and never evicted.
-    wanted: bool,
-    /// The first unanswered question of another host, and how many came (RFC 6762 §10.5).
-    unanswered: Option<(Instant, u32, Instant)>,
+    unanswered: Option<Box<Unanswered>>,
+}
+
+/// Questions of other hosts that should have been answered with a record and were not
+/// (RFC 6762 §10.5).
+#[derive(Debug)]
+struct Unanswered {
+    first: Instant,
+    last: Instant,
+    count: u32,
 }
 
 impl Entry {
@@ -82,6 +90,11 @@ impl Entry {
         let whole = Duration::from_secs(self.ttl.into());
         let part = whole.checked_mul(thousandths).and_then(|d| d.checked_div(1000)).unwrap_or(whole);
         after(self.received, part)
+    }
+
+    /// No refresh any more: it will be gone when it expires.
+    fn stop_refreshing(&mut self) {
+        self.stage = u8::MAX;
     }
 }
 
@@ -105,43 +118,75 @@ pub(super) enum CacheDue {
     Expired(Name, RecordData),
 }
 
+/// The records at one name.
+#[derive(Debug, Default)]
+struct Set {
+    /// In order of age.
+    keys: Vec<CacheKey>,
+    /// A service type has a thousand pointers: they are found by what they point to.
+    #[expect(clippy::box_collection, reason = "most names have none: 8 bytes instead of 40")]
+    pointers: Option<Box<HashMap<Name, CacheKey, Seeded>>>,
+}
+
 #[derive(Debug)]
 pub(super) struct Cache {
     link: LinkIndex,
-    names: HashMap<Name, Vec<Entry>, Seeded>,
-    owners: BTreeMap<CacheKey, Name>,
+    seeded: Seeded,
+    names: HashMap<Name, Set, Seeded>,
+    entries: BTreeMap<CacheKey, Entry>,
     next: u64,
     /// Records nobody asked for, the one that expires first in front.
     idle: BTreeSet<(Instant, CacheKey)>,
-    idle_by_source: BTreeSet<(IpAddr, Instant, CacheKey)>,
-    idle_counts: BTreeMap<IpAddr, usize>,
+    idle_by_source: BTreeMap<IpAddr, BTreeSet<(Instant, CacheKey)>>,
 }
 
 impl Cache {
     pub(super) fn new(link: LinkIndex, seeded: Seeded) -> Self {
         Self {
             link,
+            seeded,
             names: HashMap::with_hasher(seeded),
-            owners: BTreeMap::new(),
+            entries: BTreeMap::new(),
             next: 0,
             idle: BTreeSet::new(),
-            idle_by_source: BTreeSet::new(),
-            idle_counts: BTreeMap::new(),
+            idle_by_source: BTreeMap::new(),
         }
     }
 
     /// How many records are held.
     pub(super) fn len(&self) -> usize {
-        self.owners.len()
+        self.entries.len()
     }
 
-    /// The records at a name that have not expired.
+    fn keys(&self, name: &dyn WireName) -> &[CacheKey] {
+        self.names.get(name).map(|set| set.keys.as_slice()).unwrap_or_default()
+    }
+
+    fn keys_of_type(&self, name: &Name, rtype: RecordType) -> Vec<CacheKey> {
+        let of_type = |key: &&CacheKey| self.entries.get(key).is_some_and(|e| e.data.record_type() == rtype);
+        self.keys(name).iter().filter(of_type).copied().collect()
+    }
+
+    /// The records at a name, the oldest first.
     pub(super) fn at(&self, name: &dyn WireName) -> impl Iterator<Item = &Entry> {
-        self.names.get(name).map(Vec::as_slice).unwrap_or_default().iter()
+        self.keys(name).iter().filter_map(|key| self.entries.get(key))
     }
 
     pub(super) fn of_type(&self, name: &Name, rtype: RecordType) -> impl Iterator<Item = &Entry> {
         self.at(name).filter(move |entry| entry.data.record_type() == rtype)
+    }
+
+    /// The record with this name and data.
+    pub(super) fn find(&self, name: &Name, data: &RecordData) -> Option<CacheKey> {
+        let set = self.names.get(name)?;
+        match data {
+            RecordData::Ptr(target) => set.pointers.as_ref()?.get(target).copied(),
+            _ => set.keys.iter().find(|key| self.entries.get(key).is_some_and(|e| e.data == *data)).copied(),
+        }
+    }
+
+    pub(super) fn get(&self, key: CacheKey) -> Option<&Entry> {
+        self.entries.get(&key)
     }
 
     /// Whether an NSEC record at `name` says that it has no `rtype` (RFC 6762 §6.1).
@@ -163,36 +208,27 @@ impl Cache {
         rng: &mut Rng,
     ) -> Heard {
         let ttl = ttl.min(MAX_TTL_SECONDS);
-        let known = self.names.get(name).and_then(|set| set.iter().position(|entry| entry.data == *data));
+        let known = self.find(name, data);
         if ttl == 0 {
             // RFC 6762 §10.1: kept one more second, so that another holder can rescue it.
-            if known.is_some() {
-                self.leave(now, name, timers, |entry| entry.data == *data);
+            if let Some(key) = known {
+                self.shorten(key, after(now, GRACE), timers);
             }
             return Heard::Nothing;
         }
-        let fresh = |key| Entry {
-            key,
-            data: data.clone(),
-            ttl,
-            received: now,
-            expires: after(now, Duration::from_secs(ttl.into())),
-            source,
-            stage: 0,
-            wanted,
-            unanswered: None,
-        };
-        if let Some(at) = known {
-            let Some(entry) = self.names.get_mut(name).and_then(|set| set.get_mut(at)) else {
-                return Heard::Nothing;
-            };
-            let before = std::mem::replace(entry, fresh(entry.key));
-            let (key, wanted) = (entry.key, before.wanted || wanted);
-            entry.wanted = wanted;
-            let expires = entry.expires;
-            self.unlist(&before);
-            self.list(key, expires, source, wanted);
-            self.schedule(name, key, timers, rng);
+        let expires = after(now, Duration::from_secs(ttl.into()));
+        if let Some(key) = known {
+            self.unlist(key);
+            let Some(entry) = self.entries.get_mut(&key) else { return Heard::Nothing };
+            entry.ttl = ttl;
+            entry.stage = 0;
+            entry.wanted |= wanted;
+            entry.received = now;
+            entry.expires = expires;
+            entry.source = source;
+            entry.unanswered = None;
+            self.list(key);
+            self.schedule(key, timers, rng);
             return Heard::Renewed;
         }
         if !self.has_room(name, data.record_type()) || (!wanted && !self.make_room(source, timers)) {
@@ -200,92 +236,102 @@ impl Cache {
         }
         let key = CacheKey(self.next);
         self.next = self.next.wrapping_add(1);
-        let entry = fresh(key);
-        let expires = entry.expires;
-        self.names.entry(name.clone()).or_default().push(entry);
-        self.owners.insert(key, name.clone());
-        self.list(key, expires, source, wanted);
-        self.schedule(name, key, timers, rng);
+        if !self.names.contains_key(name) {
+            self.names.insert(name.clone(), Set { keys: Vec::with_capacity(1), pointers: None });
+        }
+        // The name as it stands in the map already: one copy for all records at it.
+        let name = self.names.get_key_value(name).map_or_else(|| name.clone(), |(name, _)| name.clone());
+        if let Some(set) = self.names.get_mut(&name) {
+            set.keys.push(key);
+            if let RecordData::Ptr(target) = data {
+                let seeded = self.seeded;
+                let pointers = set.pointers.get_or_insert_with(|| Box::new(HashMap::with_hasher(seeded)));
+                pointers.insert(target.clone(), key);
+            }
+        }
+        let entry = Entry {
+            name,
+            data: data.clone(),
+            ttl,
+            stage: 0,
+            wanted,
+            received: now,
+            expires,
+            source,
+            unanswered: None,
+        };
+        self.entries.insert(key, entry);
+        self.list(key);
+        self.schedule(key, timers, rng);
         Heard::New
     }
 
     fn has_room(&self, name: &Name, rtype: RecordType) -> bool {
-        let most = match rtype {
-            RecordType::PTR => MAX_INSTANCES,
-            RecordType::A | RecordType::AAAA => MAX_ADDRESSES,
-            _ => MAX_RRSET,
-        };
-        self.of_type(name, rtype).count() < most
+        let Some(set) = self.names.get(name) else { return true };
+        match rtype {
+            RecordType::PTR => set.pointers.as_ref().is_none_or(|pointers| pointers.len() < MAX_INSTANCES),
+            RecordType::A | RecordType::AAAA => self.of_type(name, rtype).count() < MAX_ADDRESSES,
+            _ => self.of_type(name, rtype).count() < MAX_RRSET,
+        }
     }
 
     /// Room for one more record that nobody asked for: the one that would expire first goes,
     /// of the same source if that one has its share already.
     fn make_room(&mut self, source: IpAddr, timers: &mut Timers) -> bool {
-        let evicted = if self.idle_counts.get(&source).is_some_and(|count| *count >= MAX_IDLE_PER_SOURCE) {
-            let from = (source, self.idle.first().map(|first| first.0), CacheKey(0));
-            let Some(start) = from.1 else { return true };
-            self.idle_by_source.range((source, start, from.2)..).next().map(|(_, _, key)| *key)
-        } else if self.idle.len() >= MAX_IDLE {
-            self.idle.first().map(|(_, key)| *key)
-        } else {
-            return true;
+        let of_source = self.idle_by_source.get(&source).filter(|idle| idle.len() >= MAX_IDLE_PER_SOURCE);
+        let evicted = match of_source {
+            Some(idle) => idle.first(),
+            None if self.idle.len() >= MAX_IDLE => self.idle.first(),
+            None => return true,
         };
-        match evicted {
-            Some(key) => {
-                timers.cancel(&Timer::Cache(self.link, key));
-                self.remove(key).is_some()
-            }
-            None => false,
+        let Some((_, key)) = evicted.copied() else { return false };
+        timers.cancel(&Timer::Cache(self.link, key));
+        self.remove(key).is_some()
+    }
+
+    fn list(&mut self, key: CacheKey) {
+        if let Some(entry) = self.entries.get(&key).filter(|entry| !entry.wanted) {
+            self.idle.insert((entry.expires, key));
+            self.idle_by_source.entry(entry.source).or_default().insert((entry.expires, key));
         }
     }
 
-    fn list(&mut self, key: CacheKey, expires: Instant, source: IpAddr, wanted: bool) {
-        if !wanted {
-            self.idle.insert((expires, key));
-            self.idle_by_source.insert((source, expires, key));
-            let count = self.idle_counts.entry(source).or_default();
-            *count = count.saturating_add(1);
-        }
-    }
-
-    fn unlist(&mut self, entry: &Entry) {
-        if entry.wanted || !self.idle.remove(&(entry.expires, entry.key)) {
-            return;
-        }
-        self.idle_by_source.remove(&(entry.source, entry.expires, entry.key));
-        if let Some(count) = self.idle_counts.get_mut(&entry.source) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.idle_counts.remove(&entry.source);
+    fn unlist(&mut self, key: CacheKey) {
+        let Some(entry) = self.entries.get(&key).filter(|entry| !entry.wanted) else { return };
+        self.idle.remove(&(entry.expires, key));
+        if let Some(idle) = self.idle_by_source.get_mut(&entry.source) {
+            idle.remove(&(entry.expires, key));
+            if idle.is_empty() {
+                self.idle_by_source.remove(&entry.source);
             }
         }
     }
 
     fn remove(&mut self, key: CacheKey) -> Option<(Name, RecordData)> {
-        let name = self.owners.remove(&key)?;
+        self.unlist(key);
+        let Entry { name, data, .. } = self.entries.remove(&key)?;
         let set = self.names.get_mut(&name)?;
-        let at = set.iter().position(|entry| entry.key == key)?;
-        let entry = set.swap_remove(at);
-        if set.is_empty() {
+        if let Ok(at) = set.keys.binary_search(&key) {
+            set.keys.remove(at);
+        }
+        if let (RecordData::Ptr(target), Some(pointers)) = (&data, &mut set.pointers) {
+            pointers.remove(target);
+        }
+        if set.keys.is_empty() {
             self.names.remove(&name);
         }
-        self.unlist(&entry);
-        Some((name, entry.data))
+        Some((name, data))
     }
 
     /// Sets the record's timer: its next refresh if it is wanted, else its end.
-    fn schedule(&mut self, name: &Name, key: CacheKey, timers: &mut Timers, rng: &mut Rng) {
-        let Some(entry) = self.names.get(name).and_then(|set| set.iter().find(|entry| entry.key == key))
-        else {
-            return;
-        };
+    fn schedule(&mut self, key: CacheKey, timers: &mut Timers, rng: &mut Rng) {
+        let Some(entry) = self.entries.get(&key) else { return };
         let refresh = (entry.wanted && entry.ttl >= MIN_REFRESHED_TTL_SECONDS)
-            .then(|| REFRESH_PERCENT.get(entry.stage))
+            .then(|| REFRESH_PERCENT.get(usize::from(entry.stage)))
             .flatten()
             .map(|percent| {
-                entry.part(
-                    percent.saturating_mul(10).saturating_add(rng.up_to(REFRESH_JITTER).saturating_sub(1)),
-                )
+                let jitter = rng.up_to(REFRESH_JITTER.saturating_add(1)).saturating_sub(1);
+                entry.part(percent.saturating_mul(10).saturating_add(jitter))
             });
         let at = refresh.map_or(entry.expires, |at| at.min(entry.expires));
         timers.set(Timer::Cache(self.link, key), at);
@@ -299,20 +345,21 @@ impl Cache {
         timers: &mut Timers,
         rng: &mut Rng,
     ) -> Option<CacheDue> {
-        let name = self.owners.get(&key)?.clone();
-        let entry = self.names.get_mut(&name)?.iter_mut().find(|entry| entry.key == key)?;
+        let entry = self.entries.get_mut(&key)?;
         if entry.expires <= now {
             return self.remove(key).map(|(name, data)| CacheDue::Expired(name, data));
         }
         // One refresh for each part of the lifetime, not one for each that was slept through.
-        let rtype = entry.data.record_type();
-        while REFRESH_PERCENT
-            .get(entry.stage)
-            .is_some_and(|percent| entry.part(percent.saturating_mul(10)) <= now)
-        {
+        let due = |entry: &Entry| {
+            REFRESH_PERCENT
+                .get(usize::from(entry.stage))
+                .is_some_and(|percent| entry.part(percent.saturating_mul(10)) <= now)
+        };
+        while due(entry) {
             entry.stage = entry.stage.saturating_add(1);
         }
-        self.schedule(&name, key, timers, rng);
+        let (name, rtype) = (entry.name.clone(), entry.data.record_type());
+        self.schedule(key, timers, rng);
         Some(CacheDue::Refresh(name, rtype))
     }
 
@@ -325,104 +372,109 @@ impl Cache {
         timers: &mut Timers,
         rng: &mut Rng,
     ) {
-        let Some(set) = self.names.get_mut(name) else { return };
-        let mut changed = Vec::new();
-        for entry in
-            set.iter_mut().filter(|entry| entry.data.record_type() == rtype && entry.wanted != wanted)
-        {
-            entry.wanted = wanted;
-            changed.push((entry.key, entry.expires, entry.source));
-        }
-        for (key, expires, source) in changed {
-            if wanted {
-                self.idle.remove(&(expires, key));
-                self.idle_by_source.remove(&(source, expires, key));
-                if let Some(count) = self.idle_counts.get_mut(&source) {
-                    *count = count.saturating_sub(1);
-                    if *count == 0 {
-                        self.idle_counts.remove(&source);
-                    }
-                }
-            } else if self.make_room(source, timers) {
-                self.list(key, expires, source, false);
-            } else {
+        for key in self.keys_of_type(name, rtype) {
+            let Some(entry) = self.entries.get(&key).filter(|entry| entry.wanted != wanted) else { continue };
+            let source = entry.source;
+            if !wanted && !self.make_room(source, timers) {
                 timers.cancel(&Timer::Cache(self.link, key));
                 self.remove(key);
                 continue;
             }
-            self.schedule(name, key, timers, rng);
+            self.unlist(key);
+            if let Some(entry) = self.entries.get_mut(&key) {
+                entry.wanted = wanted;
+            }
+            self.list(key);
+            self.schedule(key, timers, rng);
         }
     }
 
     /// RFC 6762 §10.2: a unique RRset was heard; what has the same name and type and is older
     /// than one second is gone in one second.
     pub(super) fn flush(&mut self, now: Instant, name: &Name, rtype: RecordType, timers: &mut Timers) {
-        self.leave(now, name, timers, |entry| {
-            entry.data.record_type() == rtype && now.saturating_duration_since(entry.received) > GRACE
-        });
-    }
-
-    /// Records that `leaving` picks live on for the second of grace.
-    fn leave(&mut self, now: Instant, name: &Name, timers: &mut Timers, leaving: impl Fn(&Entry) -> bool) {
-        let until = after(now, GRACE);
-        let mut moved = Vec::new();
-        let Some(set) = self.names.get_mut(name) else { return };
-        for entry in set.iter_mut().filter(|entry| leaving(entry)) {
-            if entry.expires > until {
-                moved.push((entry.key, entry.expires, entry.source, entry.wanted));
-                entry.expires = until;
-            }
-            entry.stage = REFRESH_PERCENT.len();
-            timers.set(Timer::Cache(self.link, entry.key), entry.expires);
-        }
-        for (key, before, source, wanted) in moved {
-            if !wanted && self.idle.remove(&(before, key)) {
-                self.idle_by_source.remove(&(source, before, key));
-                self.idle.insert((until, key));
-                self.idle_by_source.insert((source, until, key));
+        for key in self.keys_of_type(name, rtype) {
+            let old = |entry: &Entry| now.saturating_duration_since(entry.received) > GRACE;
+            if self.entries.get(&key).is_some_and(old) {
+                self.shorten(key, after(now, GRACE), timers);
             }
         }
     }
 
-    /// RFC 6762 §10.5: another host asked for these records without knowing them. Whoever
-    /// holds them should have answered; who stays silent twice is gone.
+    /// The record is gone at `until`, unless it is heard again.
+    pub(super) fn shorten(&mut self, key: CacheKey, until: Instant, timers: &mut Timers) {
+        self.unlist(key);
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.expires = entry.expires.min(until);
+            entry.stop_refreshing();
+            timers.set(Timer::Cache(self.link, key), entry.expires);
+        }
+        self.list(key);
+    }
+
+    /// The records of a type are gone at `until`, unless they are heard again.
+    pub(super) fn shorten_type(
+        &mut self,
+        name: &Name,
+        rtype: RecordType,
+        until: Instant,
+        timers: &mut Timers,
+    ) {
+        for key in self.keys_of_type(name, rtype) {
+            self.shorten(key, until, timers);
+        }
+    }
+
+    /// Doubts everything: what nobody wants is forgotten, the rest is gone at `until` unless
+    /// it is heard again.
+    pub(super) fn doubt(&mut self, until: Instant, timers: &mut Timers) {
+        let keys: Vec<(CacheKey, bool)> =
+            self.entries.iter().map(|(key, entry)| (*key, entry.wanted)).collect();
+        for (key, wanted) in keys {
+            if wanted {
+                self.shorten(key, until, timers);
+            } else {
+                timers.cancel(&Timer::Cache(self.link, key));
+                self.remove(key);
+            }
+        }
+    }
+
+    /// RFC 6762 §10.5: another host asked for these records without knowing them; `known`
+    /// are those it does know, in order. Whoever holds the others should have answered; who
+    /// stays silent twice is gone.
     pub(super) fn overhear_question(
         &mut self,
         now: Instant,
-        name: &dyn WireName,
+        name: &Name,
         rtype: RecordType,
-        knows: impl Fn(&RecordData) -> bool,
+        known: &BTreeSet<CacheKey>,
         timers: &mut Timers,
     ) {
-        let Some(set) = self.names.get_mut(name) else { return };
-        for entry in set.iter_mut() {
-            if (rtype != RecordType::ANY && entry.data.record_type() != rtype)
-                || !entry.wanted
-                || matches!(entry.data, RecordData::Nsec(_))
-                || knows(&entry.data)
-            {
+        let Some(set) = self.names.get(name) else { return };
+        let mut gone = Vec::new();
+        for key in set.keys.iter().filter(|key| !known.contains(key)) {
+            let Some(entry) = self.entries.get_mut(key) else { continue };
+            let asked_for = rtype == RecordType::ANY || entry.data.record_type() == rtype;
+            if !asked_for || !entry.wanted || matches!(entry.data, RecordData::Nsec(_)) {
                 continue;
             }
             match &mut entry.unanswered {
                 // An answer given in the last second need not be repeated (§6).
                 None if now.saturating_duration_since(entry.received) < Duration::from_secs(1) => {}
-                None => entry.unanswered = Some((now, 1, now)),
-                // RFC 6762 §10.5: two within ten seconds.
-                Some((first, ..)) if now.saturating_duration_since(*first) > POOF_WAIT => {
-                    entry.unanswered = Some((now, 1, now));
-                }
-                Some((first, count, last)) if now.saturating_duration_since(*last) >= POOF_APART => {
-                    *count = count.saturating_add(1);
-                    *last = now;
-                    let gone = after(*first, POOF_WAIT).max(after(now, GRACE));
-                    if *count >= 2 && gone < entry.expires {
-                        entry.expires = gone;
-                        entry.stage = REFRESH_PERCENT.len();
-                        timers.set(Timer::Cache(self.link, entry.key), gone);
+                Some(unanswered) if now.saturating_duration_since(unanswered.first) <= POOF_WAIT => {
+                    if now.saturating_duration_since(unanswered.last) >= POOF_APART {
+                        unanswered.count = unanswered.count.saturating_add(1);
+                        unanswered.last = now;
+                        if unanswered.count >= 2 {
+                            gone.push((*key, after(unanswered.first, POOF_WAIT).max(after(now, GRACE))));
+                        }
                     }
                 }
-                Some(_) => {}
+                _ => entry.unanswered = Some(Box::new(Unanswered { first: now, last: now, count: 1 })),
             }
+        }
+        for (key, until) in gone {
+            self.shorten(key, until, timers);
         }
     }
 }

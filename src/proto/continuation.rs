@@ -21,9 +21,14 @@ const MAX_CONTINUATION_PACKETS: u8 = 16;
 /// The most sources whose truncated queries are waited for at one time.
 const MAX_CONTINUATIONS: usize = 512;
 
+/// A truncated query, by number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct ContinuationId(u32);
+
 /// A truncated query whose last packet is awaited.
 #[derive(Debug)]
 pub(super) struct Continuation {
+    id: ContinuationId,
     until: Instant,
     packets: u8,
     wanted: Vec<Wanted>,
@@ -43,7 +48,10 @@ impl Link {
         {
             return false;
         }
+        let id = ContinuationId(self.answers.next_continuation);
+        self.answers.next_continuation = self.answers.next_continuation.wrapping_add(1);
         let waiting = self.answers.continuations.entry(source).or_insert_with(|| Continuation {
+            id,
             until: after(now, CONTINUATION_LIMIT),
             packets: 0,
             wanted: Vec::new(),
@@ -64,7 +72,7 @@ impl Link {
             return;
         }
         let wait = shared.rng.between(CONTINUATION_DELAY.0, CONTINUATION_DELAY.1);
-        shared.timers.set(Timer::Continuation(self.index, source), after(now, wait).min(waiting.until));
+        shared.timers.set(Timer::Continuation(self.index, waiting.id), after(now, wait).min(waiting.until));
     }
 
     /// A further packet of a truncated query takes more off (RFC 6762 §7.2).
@@ -87,7 +95,9 @@ impl Link {
     }
 
     /// Nothing more came: what is left is answered.
-    pub(super) fn continuation_due(&mut self, now: Instant, source: SocketAddr, shared: &mut Shared) {
+    pub(super) fn continuation_due(&mut self, now: Instant, id: ContinuationId, shared: &mut Shared) {
+        let due = self.answers.continuations.iter().find(|(_, waiting)| waiting.id == id);
+        let Some(source) = due.map(|(source, _)| *source) else { return };
         let Some(waiting) = self.answers.continuations.remove(&source) else { return };
         self.answer(now, source, waiting.wanted, Duration::ZERO, shared);
     }

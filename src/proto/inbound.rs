@@ -72,8 +72,9 @@ impl Engine {
         let participant = packet.source.port() == MDNS_PORT && !packet.unicast;
         // RFC 6762 §7.3 is about participants: a legacy asker's answer goes to it alone.
         if participant && !(own && link.is_echo(now, packet.payload, self.shared.seeded)) {
+            link.overhear_more(now, packet.source, message, &mut self.shared);
             for question in message.questions() {
-                link.overhear(now, family, &question, message, &mut self.shared);
+                link.overhear(now, packet.source, &question, message, &mut self.shared);
             }
         }
         let concerns_us = message.questions().any(|question| {

@@ -53,8 +53,8 @@ use std::time::Instant;
 use tracing::{debug, info};
 
 use crate::error::{NameError, ServiceError};
-use crate::name::{HostName, Name};
-use crate::service::{Service, subtype_name};
+use crate::name::{HostName, InstanceName, Name, ServiceType};
+use crate::service::{Service, instance_full_name, subtype_name};
 use crate::txt::Txt;
 use crate::wire::RecordType;
 use claim::{ClaimId, Claims};
@@ -122,7 +122,7 @@ pub struct Engine {
     claims: Claims,
     /// Under which claim a host name that was asked for is held.
     renamed_hosts: BTreeMap<HostName, u32>,
-    browses: BTreeMap<BrowseId, (Name, crate::name::ServiceType)>,
+    browses: BTreeMap<BrowseId, (Name, ServiceType)>,
     resolves: BTreeMap<ResolveId, Name>,
     probes_due: Vec<(LinkIndex, ClaimId)>,
     next_client: u64,
@@ -195,10 +195,13 @@ impl Engine {
     }
 
     /// The machine slept or the process stood still: everything is probed, announced and
-    /// asked again (RFC 6762 §8).
+    /// asked again (RFC 6762 §8). `now` may not show how long that was: what is cached is
+    /// believed for a few seconds more, unless it is heard again.
     pub fn handle_wake(&mut self, now: Instant) {
         let links: Vec<LinkIndex> = self.links.keys().copied().collect();
         for index in links {
+            let until = after(now, WAKE_DOUBT);
+            self.on(index, |link, shared| link.cache.doubt(until, &mut shared.timers));
             self.come_back(now, index);
         }
         self.flush(now);
@@ -284,6 +287,16 @@ impl Engine {
         self.flush(now);
     }
 
+    /// An instance that a browse found cannot be reached: its records are asked for anew, and
+    /// if nobody repeats them within ten seconds it is lost (RFC 6762 §10.4).
+    pub fn reconfirm(&mut self, now: Instant, service: &ServiceType, instance: &InstanceName) {
+        let name = instance_full_name(instance, service);
+        for link in self.links.values_mut() {
+            link.reconfirm(now, &name, &mut self.shared);
+        }
+        self.flush(now);
+    }
+
     /// Begins to resolve a host name. [`Event::Resolved`] follows for each link that knows it.
     pub fn resolve(&mut self, now: Instant, host: HostName) -> ResolveId {
         let id = ResolveId(self.next_client());
@@ -362,8 +375,8 @@ impl Engine {
             Timer::Connectivity(index) => self.speak_up(now, index),
             Timer::Answer(index, key) => self.on(index, |link, _| link.answers.due.push(key)),
             Timer::Reply(index, id) => self.on(index, |link, _| link.answers.replies_due.push(id)),
-            Timer::Continuation(index, source) => {
-                self.on(index, |link, shared| link.continuation_due(now, source, shared));
+            Timer::Continuation(index, id) => {
+                self.on(index, |link, shared| link.continuation_due(now, id, shared));
             }
             Timer::Question(index, key) => self.on(index, |link, _| link.question_due(key)),
             Timer::Cache(index, key) => self.on(index, |link, shared| link.cache_due(now, key, shared)),
@@ -438,14 +451,14 @@ impl Engine {
         }
         if opened {
             self.announce_again(now, index);
-            self.on(index, |link, shared| link.ask_again(now, true, shared));
+            self.on(index, |link, shared| link.ask_again(now, true, false, shared));
         }
     }
 
     /// A link is usable again, or the machine woke: probe, announce, ask (RFC 6762 §8).
     fn come_back(&mut self, now: Instant, index: LinkIndex) {
         let Some(link) = self.links.get_mut(&index) else { return };
-        link.ask_again(now, true, &mut self.shared);
+        link.ask_again(now, true, true, &mut self.shared);
         let claims: Vec<ClaimId> = link.claims.keys().copied().collect();
         let wait = self.shared.rng.between(std::time::Duration::ZERO, claim::PROBE_DELAY);
         for id in claims {
@@ -457,9 +470,12 @@ impl Engine {
     /// Sends work again: what was said and asked into the void is said and asked once more.
     fn speak_up(&mut self, now: Instant, index: LinkIndex) {
         self.announce_again(now, index);
-        self.on(index, |link, shared| link.ask_again(now, false, shared));
+        self.on(index, |link, shared| link.ask_again(now, false, false, shared));
     }
 }
+
+/// What was cached before a sleep is believed so long after it: time for three questions.
+const WAKE_DOUBT: std::time::Duration = std::time::Duration::from_secs(4);
 
 /// The types that the reader's answer section may hold for us.
 const KEPT_TYPES: [RecordType; 6] =

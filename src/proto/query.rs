@@ -1,18 +1,18 @@
 //! Asking: when a question is sent, what goes with it, and when it need not be sent at all.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::cache::CacheKey;
 use super::hash::Seeded;
 use super::io::Family;
 use super::link::{Families, Link, Shared};
 use super::timer::{Timer, after};
 use crate::name::{Name, WireName};
-use crate::wire::{
-    CLASS_ANY, CLASS_IN, Header, MAX_PAYLOAD_BYTES, Message, Packer, Question, RecordType, Section,
-};
+use crate::wire::{CLASS_ANY, CLASS_IN, MAX_PAYLOAD_BYTES, Message, Packer, Question, RecordType, Section};
 
 /// The first question waits this long (RFC 6762 §5.2), so that hosts that woke together do
 /// not ask together.
@@ -26,6 +26,12 @@ pub(super) const MAX_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// How long after a question that asked for it a unicast reply is welcome (RFC 6762 §6).
 pub(super) const UNICAST_WINDOW: Duration = Duration::from_secs(2);
+
+/// The further packets of a truncated query come within this time (RFC 6762 §7.2).
+const TRUST: Duration = Duration::from_millis(500);
+
+/// The most hosts whose truncated queries are followed at one time.
+const MAX_TRUSTED: usize = 512;
 
 /// A question on one link, by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -61,6 +67,17 @@ impl Ask {
     }
 }
 
+/// A question that a truncated query of another host counted for, as it stood before.
+#[derive(Debug)]
+struct Trusted {
+    at: Instant,
+    key: AskKey,
+    next: Instant,
+    interval: Duration,
+    sent: u32,
+    last: Option<Instant>,
+}
+
 #[derive(Debug)]
 pub(super) struct Asks {
     asks: BTreeMap<AskKey, Ask>,
@@ -70,6 +87,7 @@ pub(super) struct Asks {
     first_at: Option<Instant>,
     /// What is to be sent when the current input has been dealt with.
     due: Vec<AskKey>,
+    trusted: BTreeMap<SocketAddr, Trusted>,
 }
 
 impl Asks {
@@ -80,6 +98,7 @@ impl Asks {
             next: 0,
             first_at: None,
             due: Vec::new(),
+            trusted: BTreeMap::new(),
         }
     }
 
@@ -97,6 +116,15 @@ impl Asks {
 
     pub(super) fn is_wanted(&self, name: &Name, rtype: RecordType) -> bool {
         self.find(name, rtype).is_some()
+    }
+
+    fn trust(&mut self, now: Instant, source: SocketAddr, before: Trusted) {
+        if self.trusted.len() >= MAX_TRUSTED {
+            self.trusted.retain(|_, before| now.saturating_duration_since(before.at) <= TRUST);
+        }
+        if self.trusted.len() < MAX_TRUSTED {
+            self.trusted.insert(source, before);
+        }
     }
 
     /// Whether any question about this name is active.
@@ -187,12 +215,13 @@ impl Link {
         }
     }
 
-    /// Asks everything anew: the link came up or came back, or the machine woke.
-    pub(super) fn ask_again(&mut self, now: Instant, waited: bool, shared: &mut Shared) {
+    /// Asks everything anew: the link came up or came back, or the machine woke. `doubted`:
+    /// also what seemed to be answered.
+    pub(super) fn ask_again(&mut self, now: Instant, waited: bool, doubted: bool, shared: &mut Shared) {
         let keys: Vec<AskKey> = self.asks.asks.keys().copied().collect();
         for key in keys {
             let Some(ask) = self.asks.asks.get_mut(&key) else { continue };
-            if ask.is_unique() && ask.next.is_none() {
+            if ask.is_unique() && ask.next.is_none() && !doubted {
                 continue;
             }
             // Nothing is asked twice within a second (RFC 6762 §5.2).
@@ -200,6 +229,13 @@ impl Link {
                 continue;
             }
             ask.waited = waited;
+            self.start_asking(now, key, shared);
+        }
+    }
+
+    /// Asks this question from the beginning, whatever seems to be known.
+    pub(super) fn ask_anew(&mut self, now: Instant, name: &Name, rtype: RecordType, shared: &mut Shared) {
+        if let Some(key) = self.asks.find(name, rtype) {
             self.start_asking(now, key, shared);
         }
     }
@@ -250,44 +286,27 @@ impl Link {
     pub(super) fn overhear(
         &mut self,
         now: Instant,
-        family: Family,
+        source: SocketAddr,
         question: &Question<'_>,
         message: &Message<'_>,
         shared: &mut Shared,
     ) {
-        let Header { truncated, .. } = message.header();
-        if question.unicast || truncated || (question.class != CLASS_IN && question.class != CLASS_ANY) {
+        if question.unicast || (question.class != CLASS_IN && question.class != CLASS_ANY) {
             return;
         }
-        let name = question.name.decoded();
-        if !self.asks.names(&name) {
+        if !self.asks.names(&question.name.decoded()) {
             return;
         }
-        let knows = |data: &crate::wire::RecordData| {
-            message.records().any(|record| {
-                record.section == Section::Answer
-                    && record.rtype == data.record_type()
-                    && question.name.is_same(&record.name)
-                    && record.data_is(data)
-            })
-        };
-        self.cache.overhear_question(now, &name, question.rtype, knows, &mut shared.timers);
-        let Some(key) = self.asks.find(&name, question.rtype) else { return };
-        // Its known answers must be known to us as well, else it keeps silent somebody whom we
-        // want to hear.
-        let all_known = message
-            .records()
-            .filter(|record| record.section == Section::Answer && question.name.is_same(&record.name))
-            .all(|record| {
-                self.cache.at(&name).any(|entry| {
-                    entry.data.record_type() == record.rtype
-                        && entry.known_ttl(now).is_some()
-                        && record.data_is(&entry.data)
-                })
-            });
+        let name = question.name.to_name();
+        let (known, all_known) = self.known_to_both(now, &name, message);
+        let truncated = message.header().truncated;
+        if !truncated {
+            self.cache.overhear_question(now, &name, question.rtype, &known, &mut shared.timers);
+        }
+        let Some(key) = self.asks.find(&name, question.rtype).filter(|_| all_known) else { return };
         let open = self.open();
         let Some(ask) = self.asks.asks.get_mut(&key) else { return };
-        let Some(next) = ask.next.filter(|_| all_known && !ask.waited) else { return };
+        let Some(next) = ask.next.filter(|_| !ask.waited) else { return };
         let planned = match ask.last {
             None => true,
             Some(last) => {
@@ -298,10 +317,59 @@ impl Link {
         if !planned {
             return;
         }
-        ask.heard.set(family, true);
+        if truncated {
+            // More of its known answers follow at once, and may show that it asks for less
+            // than we do.
+            let before =
+                Trusted { at: now, key, next, interval: ask.interval, sent: ask.sent, last: ask.last };
+            self.asks.trust(now, source, before);
+        }
+        let Some(ask) = self.asks.asks.get_mut(&key) else { return };
+        ask.heard.set(Family::of(source.ip()), true);
         if open.without(ask.heard).is_empty() {
             self.asked(now, key, shared);
         }
+    }
+
+    /// A further packet of a truncated query: if it holds an answer that we don't know, that
+    /// host keeps somebody silent whom we want to hear, and has not asked for us after all
+    /// (RFC 6762 §7.3).
+    pub(super) fn overhear_more(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        message: &Message<'_>,
+        shared: &mut Shared,
+    ) {
+        if message.header().questions != 0 {
+            return;
+        }
+        let Some(before) = self.asks.trusted.get(&source) else { return };
+        let (key, next) = (before.key, before.next);
+        let Some(name) = self.asks.asks.get(&key).map(|ask| ask.name.clone()) else { return };
+        if self.known_to_both(now, &name, message).1 {
+            return;
+        }
+        let Some(before) = self.asks.trusted.remove(&source) else { return };
+        let Some(ask) = self.asks.asks.get_mut(&key) else { return };
+        (ask.next, ask.interval, ask.sent, ask.last) =
+            (Some(next), before.interval, before.sent, before.last);
+        ask.heard = Families::NONE;
+        shared.timers.set(Timer::Question(self.index, key), next.max(now));
+    }
+
+    /// The cached records at `name` that stand in the known answers of a query, and whether
+    /// we would list all of those too: else that asker keeps silent somebody whom we want to
+    /// hear.
+    fn known_to_both(&self, now: Instant, name: &Name, message: &Message<'_>) -> (BTreeSet<CacheKey>, bool) {
+        let mut known = BTreeSet::new();
+        let mut all = true;
+        for record in message.records().filter(|r| r.section == Section::Answer && r.name.is(name)) {
+            let key = record.data().and_then(|data| self.cache.find(name, &data));
+            all &= key.and_then(|key| self.cache.get(key)?.known_ttl(now)).is_some();
+            known.extend(key);
+        }
+        (known, all)
     }
 
     /// The question counts as asked: the next one follows after the interval.

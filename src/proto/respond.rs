@@ -66,6 +66,7 @@ pub(super) struct Answers {
     pub(super) replies_due: Vec<ReplyId>,
     pub(super) next_reply: u64,
     pub(super) continuations: BTreeMap<SocketAddr, Continuation>,
+    pub(super) next_continuation: u32,
     pub(super) by_source: BTreeMap<IpAddr, (Instant, Budget)>,
     pub(super) in_all: Budget,
     /// Until when a unicast answer to our last probe is welcome.
@@ -83,6 +84,7 @@ impl Default for Answers {
             replies_due: Vec::new(),
             next_reply: 0,
             continuations: BTreeMap::new(),
+            next_continuation: 0,
             by_source: BTreeMap::new(),
             in_all: Budget::new(REPLIES_IN_ALL),
             probed_until: None,

@@ -1,11 +1,11 @@
 //! The one table of timers. State machines say when they want to be woken; none holds a clock.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::cache::CacheKey;
 use super::claim::ClaimId;
+use super::continuation::ContinuationId;
 use super::io::{AnnouncementId, Cause, LinkIndex, Timeout};
 use super::own::RecordKey;
 use super::query::AskKey;
@@ -21,7 +21,7 @@ pub(super) enum Timer {
     /// A unicast reply that is due.
     Reply(LinkIndex, ReplyId),
     /// The end of waiting for more known answers.
-    Continuation(LinkIndex, SocketAddr),
+    Continuation(LinkIndex, ContinuationId),
     /// A question that is due.
     Question(LinkIndex, AskKey),
     /// A cached record's next refresh, or its end.
