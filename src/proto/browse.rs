@@ -1,5 +1,6 @@
 //! From records to instances: PTR, SRV, TXT and addresses become found, updated, lost.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -398,27 +399,25 @@ impl Link {
         }
     }
 
-    /// RFC 2782: the lowest priority, then the highest weight.
+    /// RFC 2782: the lowest priority, then the highest weight; of what replaced each other the
+    /// last.
     fn best_srv(&self, name: &Name) -> Option<Srv> {
-        let mut all: Vec<&Srv> = self
-            .cache
-            .of_type(name, RecordType::SRV)
-            .filter_map(|entry| match &entry.data {
-                RecordData::Srv(srv) if srv.target.is_local() => Some(srv),
-                _ => None,
-            })
-            .collect();
-        all.sort_by_key(|srv| {
-            (srv.priority, u16::MAX.saturating_sub(srv.weight), srv.port, srv.target.clone())
+        let all = self.cache.of_type(name, RecordType::SRV).filter_map(|entry| match &entry.data {
+            RecordData::Srv(srv) if srv.target.is_local() => Some((entry.freshness(), srv)),
+            _ => None,
         });
-        all.first().map(|srv| Srv::clone(srv))
+        let best = all.min_by_key(|((stays, heard), srv)| {
+            (!*stays, srv.priority, Reverse(srv.weight), Reverse(*heard), srv.port, srv.target.clone())
+        });
+        best.map(|(_, srv)| srv.clone())
     }
 
     fn txt_of(&self, name: &Name) -> Option<Txt> {
-        let known = self.cache.of_type(name, RecordType::TXT).find_map(|entry| match &entry.data {
-            RecordData::Txt(txt) => Some(txt.clone()),
+        let known = self.cache.of_type(name, RecordType::TXT).filter_map(|entry| match &entry.data {
+            RecordData::Txt(txt) => Some((entry.freshness(), txt)),
             _ => None,
         });
+        let known = known.max_by_key(|(freshness, _)| *freshness).map(|(_, txt)| txt.clone());
         known.or_else(|| self.cache.denies(name, RecordType::TXT).then(Txt::new))
     }
 

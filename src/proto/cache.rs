@@ -86,6 +86,12 @@ impl Entry {
             .then(|| u32::try_from(left.as_secs()).unwrap_or(self.ttl))
     }
 
+    /// What to prefer of several records of which only one can be true: one that is not on its
+    /// last second, then the one heard last.
+    pub(super) fn freshness(&self) -> (bool, Instant) {
+        (self.stage != u8::MAX, self.received)
+    }
+
     fn part(&self, thousandths: u32) -> Instant {
         let whole = Duration::from_secs(self.ttl.into());
         let part = whole.checked_mul(thousandths).and_then(|d| d.checked_div(1000)).unwrap_or(whole);

@@ -6,15 +6,18 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use salut::wire::RecordType;
 
+use crate::harness::avahi::Avahi;
 use crate::harness::capture::Capture;
 use crate::harness::cli::{self, Announce, Browse, SERVICE};
 use crate::harness::lan::{Host, Lan};
 use crate::harness::message::name;
-use crate::harness::{Test, report};
+use crate::harness::{Need, Test, report};
 
 pub const TESTS: &[Test] = &[
     ("goodbye::on_every_link_and_family", &[], on_every_link_and_family),
-    ("goodbye::two_announcers_on_one_host", &[], two_announcers_on_one_host),
+    ("goodbye::two_announcers_on_one_host", &[], || two_announcers_on_one_host(&[])),
+    ("goodbye::two_announcers_under_one_host_name", &[], || two_announcers_on_one_host(&["--host", "both"])),
+    ("goodbye::two_announcers_on_one_host_seen_by_avahi", &[Need::Avahi], two_announcers_seen_by_avahi),
 ];
 
 const IN_TIME: Duration = Duration::from_secs(1);
@@ -94,15 +97,15 @@ fn check_goodbyes(wire: &Capture, instance: &str) {
     }
 }
 
-fn two_announcers_on_one_host() {
+fn two_announcers_on_one_host(more: &[&str]) {
     let lan = Lan::new();
     let bridge = lan.bridge();
     let ann = Host::on(&bridge, "ann", &["10.77.0.1/24", "fd77::1/64"]);
     let ben = Host::on(&bridge, "ben", &["10.77.0.2/24", "fd77::2/64"]);
     let addresses = ann.addresses_seen("eth0", "eth0");
     let (near, far) = (Browse::start(&ann, &[]), Browse::start(&ben, &[]));
-    let mut leaves = Announce::start(&ann, "Leaves", 1, &[]);
-    let stays = Announce::start(&ann, "Stays", 2, &[]);
+    let mut leaves = Announce::start(&ann, "Leaves", 1, more);
+    let stays = Announce::start(&ann, "Stays", 2, more);
     let (_, line) = stays.announced(Duration::from_secs(5));
     let host = line["host"].as_str().unwrap().to_owned();
     for browse in [&near, &far] {
@@ -135,4 +138,41 @@ fn two_announcers_on_one_host() {
             assert!(status.success(), "{host} from {}: {status}", asker.name());
         }
     }
+}
+
+fn two_announcers_seen_by_avahi() {
+    let lan = Lan::new();
+    let bridge = lan.bridge();
+    let ann = Host::on(&bridge, "ann", &["10.77.0.1/24", "fd77::1/64"]);
+    let avi = Host::on(&bridge, "avi", &["10.77.0.2/24", "fd77::2/64"]);
+    let avahi = Avahi::start(&avi);
+    let browse = avahi.browse(SERVICE);
+    let mut leaves = Announce::start(&ann, "Leaves", 1, &[]);
+    let stays = Announce::start(&ann, "Stays", 2, &[]);
+    let (_, line) = stays.announced(Duration::from_secs(5));
+    let host = line["host"].as_str().unwrap().to_owned();
+    for instance in ["Leaves", "Stays"] {
+        let found = browse.resolved(Duration::from_secs(5), |found| found.instance == instance);
+        assert!(found.is_some(), "Avahi resolves {instance}");
+    }
+    thread::sleep(Duration::from_millis(4500));
+    leaves.0.stop(Signal::SIGTERM, Duration::from_secs(5));
+    for protocol in ["IPv4", "IPv6"] {
+        assert!(
+            browse.gone(Duration::from_secs(2), "Leaves", protocol).is_some(),
+            "{protocol}: goodbye seen"
+        );
+    }
+    thread::sleep(Duration::from_secs(3));
+    assert!(
+        browse
+            .gone(Duration::ZERO, "Stays", "IPv4")
+            .or(browse.gone(Duration::ZERO, "Stays", "IPv6"))
+            .is_none()
+    );
+    let fresh = avahi.browse(SERVICE);
+    let found = fresh.resolved(Duration::from_secs(5), |found| found.instance == "Stays");
+    assert_eq!(found.expect("Avahi resolves it afresh").1.host, host);
+    assert_eq!(avahi.resolve("-4", &host).as_deref(), Some("10.77.0.1"));
+    assert!(avahi.resolve("-6", &host).is_some());
 }

@@ -162,7 +162,8 @@ fn a_host_is_resolved() {
     let announce = Announce::start(&ann, "Ann", 52415, &["--host", "ann-here"]);
     let (_, line) = announce.announced(Duration::from_secs(5));
     assert_eq!(line["host"], "ann-here.local");
-    thread::sleep(Duration::from_millis(1100));
+    // An announcement holds back answers with the same records for a second (RFC 6762 §6).
+    thread::sleep(Duration::from_millis(4500));
 
     let mut resolve = cli::run(&ben, &["resolve", "ann-here.local", "--json"]);
     let status = resolve.ended(Duration::from_secs(5)).expect("resolve ends by itself");

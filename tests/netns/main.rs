@@ -14,7 +14,8 @@
 //! With `SALUT_REQUIRE_PEERS=1` it is a failure. `SALUT_LONG=1` takes more runs, one test at a
 //! time, and holds them to the exact times.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::disallowed_methods, unreachable_pub)]
 
 use std::process::ExitCode;
 
@@ -24,6 +25,8 @@ use libtest_mimic::Arguments;
 mod avahi;
 #[cfg(target_os = "linux")]
 mod checks;
+#[cfg(target_os = "linux")]
+mod conflicts;
 #[cfg(target_os = "linux")]
 mod corpus;
 #[cfg(target_os = "linux")]
@@ -37,6 +40,8 @@ mod lan_pairs;
 #[cfg(target_os = "linux")]
 mod links;
 #[cfg(target_os = "linux")]
+mod updates;
+#[cfg(target_os = "linux")]
 mod wire;
 #[cfg(target_os = "linux")]
 mod zeroconf;
@@ -49,6 +54,8 @@ const TESTS: &[&[harness::Test]] = &[
     corpus::TESTS,
     links::TESTS,
     goodbye::TESTS,
+    conflicts::TESTS,
+    updates::TESTS,
     wire::TESTS,
     zeroconf::TESTS,
     exo_node::TESTS,

@@ -154,12 +154,32 @@ impl<'h> Avahi<'h> {
     /// Publishes a service, and waits until it is established. Ends with a goodbye at SIGTERM.
     #[track_caller]
     pub fn publish(&self, instance: &str, service: &str, port: u16, txt: &[&str]) -> Process {
-        let port = port.to_string();
-        let mut arguments = vec!["-s", instance, service, &port];
-        arguments.extend(txt);
-        let publisher = self.command("avahi-publish", &arguments);
-        until(|| publisher.errors().contains("Established"), "avahi-publish to be established");
+        let publisher = self.start_publish(instance, service, port, txt);
+        until(|| published_as(&publisher).is_some(), "avahi-publish to be established");
         publisher
+    }
+
+    /// Begins to publish a service; [`published_as`] tells how it went.
+    #[track_caller]
+    pub fn start_publish(&self, instance: &str, service: &str, port: u16, txt: &[&str]) -> Process {
+        let port = port.to_string();
+        self.command("avahi-publish", &[&["-s", instance, service, &port], txt].concat())
+    }
+
+    /// Begins to publish a service that has a subtype.
+    #[track_caller]
+    pub fn publish_subtype(&self, instance: &str, service: &str, subtype: &str, port: u16) -> Process {
+        let (port, subtype) = (port.to_string(), format!("--subtype={subtype}._sub.{service}"));
+        let publisher = self.command("avahi-publish", &["-s", &subtype, instance, service, &port]);
+        until(|| published_as(&publisher).is_some(), "avahi-publish to be established");
+        publisher
+    }
+
+    /// All service types there are, as far as Avahi knows when it has asked.
+    pub fn types(&self) -> String {
+        let mut browse = self.command("avahi-browse", &["--all", "--terminate", "--parsable"]);
+        browse.ended(Duration::from_secs(10));
+        browse.lines().into_iter().map(|line| line.text + "\n").collect()
     }
 
     /// Browses and resolves for as long as the process lives.
@@ -174,6 +194,16 @@ impl<'h> Avahi<'h> {
         let line = resolver.lines().pop()?;
         line.text.split_whitespace().nth(1).map(str::to_owned)
     }
+}
+
+/// The name that a service has at last, once it is established.
+pub fn published_as(publisher: &Process) -> Option<String> {
+    let said =
+        publisher.errors() + &publisher.lines().into_iter().map(|line| line.text + "\n").collect::<String>();
+    let last =
+        said.lines().rfind(|line| line.contains("Established under name") || line.contains("collision"))?;
+    let name = last.strip_prefix("Established under name '")?;
+    Some(name.strip_suffix('\'')?.to_owned())
 }
 
 pub struct Browse(pub Process);
@@ -237,7 +267,7 @@ fn unescape(text: &str) -> String {
 }
 
 #[track_caller]
-fn until(ready: impl Fn() -> bool, what: &str) {
+pub fn until(ready: impl Fn() -> bool, what: &str) {
     let deadline = Instant::now() + Duration::from_secs(20);
     while !ready() {
         assert!(Instant::now() < deadline, "waited 20 s for {what}");
