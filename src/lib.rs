@@ -45,6 +45,8 @@ pub mod name;
 mod net;
 pub mod proto;
 pub mod service;
+#[doc = include_str!("../docs/STANDARDS.md")]
+pub mod standards {}
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod txt;

@@ -7,7 +7,7 @@ use tracing::{debug, info, warn};
 
 use super::Engine;
 use super::claim::{ClaimId, Phase, Trouble};
-use super::io::{Event, LinkIndex, Packet};
+use super::io::{AnnouncementId, Event, LinkIndex, Packet};
 use super::records::proposed_unique;
 use super::timer::{Timer, after};
 use crate::name::Name;
@@ -164,8 +164,11 @@ impl Engine {
             self.claims.names.remove(&name);
         }
         match id {
-            ClaimId::Service(service) => self.rename_service(service, step, disputed),
+            ClaimId::Service(service) => self.rename_service(now, lost_on, service, step),
             ClaimId::Host(host) => self.rename_host(host, step),
+        }
+        if disputed {
+            self.tell_disputed(id);
         }
         let links: Vec<LinkIndex> = self.links.keys().copied().collect();
         for index in links {
@@ -185,7 +188,31 @@ impl Engine {
         }
     }
 
-    fn rename_service(&mut self, id: super::io::AnnouncementId, step: u32, disputed: bool) {
+    fn tell_disputed(&mut self, id: ClaimId) {
+        warn!("no name could be claimed for a minute: another host answers every one");
+        let ids = match id {
+            ClaimId::Service(_) => vec![id],
+            ClaimId::Host(host) => self.services_on(host),
+        };
+        for id in ids {
+            let ClaimId::Service(id) = id else { continue };
+            let Some(registered) = self.claims.services.get(&id) else { continue };
+            let instance = registered.service.instance.clone();
+            self.shared.events.push_back(Event::Disputed { id, instance });
+        }
+    }
+
+    fn rename_service(&mut self, now: Instant, lost_on: LinkIndex, id: AnnouncementId, step: u32) {
+        let Some(registered) = self.claims.services.get(&id) else { return };
+        // The winner holds the same pointer at the service type, but not those at the subtypes.
+        let target = RecordData::Ptr(registered.name.clone());
+        let stale: Vec<Record> = (registered.service.subtypes.iter())
+            .filter(|subtype| self.claims.was_ours(now, subtype, &target))
+            .map(|subtype| Record { name: subtype.clone(), cache_flush: false, ttl: 0, data: target.clone() })
+            .collect();
+        if let Some(link) = self.links.get_mut(&lost_on) {
+            link.goodbye(now, &stale, &mut self.shared);
+        }
         let Some(registered) = self.claims.services.get_mut(&id) else { return };
         let from = registered.service.instance.clone();
         let mut to = from.next(step);
@@ -202,10 +229,6 @@ impl Engine {
         registered.service.instance = to.clone();
         registered.name = name.clone();
         self.claims.names.insert(name, ClaimId::Service(id));
-        if disputed {
-            warn!(instance = %from, "no name could be claimed for a minute: another host answers every one");
-            self.shared.events.push_back(Event::Disputed { id, instance: from.clone() });
-        }
         self.shared.events.push_back(Event::Renamed { id, from, to });
     }
 

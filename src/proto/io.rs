@@ -150,7 +150,7 @@ pub enum Event {
     Disputed {
         /// Which service.
         id: AnnouncementId,
-        /// The name that was lost last.
+        /// The name that is being claimed now.
         instance: InstanceName,
     },
     /// The goodbyes of a service have been handed out by

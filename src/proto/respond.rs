@@ -39,6 +39,8 @@ pub(super) enum Rule {
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) due: Instant,
+    /// When it was to go out before others made it wait.
+    first_due: Instant,
     /// Where nobody else has given the answer yet.
     pub(super) to: Families,
     pub(super) rule: Rule,
@@ -209,6 +211,9 @@ impl Link {
         let reachable = self.may_reply_to(source);
         let mut reply = Vec::new();
         let at = self.aggregated(now, wait);
+        if !wait.is_zero() {
+            self.gather(now, at, shared);
+        }
         for want in wanted {
             let Some(own) = self.own.get(want.key) else { continue };
             // RFC 6762 §5.4: by unicast only if everybody has heard it lately.
@@ -236,6 +241,18 @@ impl Link {
         joined.min().unwrap_or(own)
     }
 
+    /// An answer that would go out a moment before this one waits for it (RFC 6762 §6.4).
+    fn gather(&mut self, now: Instant, at: Instant, shared: &mut Shared) {
+        let soon = after(now, SHARED_DELAY.0);
+        for (key, pending) in &mut self.answers.pending {
+            let may_wait = pending.rule == Rule::Second && !pending.announced && pending.due > now;
+            if may_wait && pending.due < soon && at <= after(pending.first_due, AGGREGATION) {
+                pending.due = at;
+                shared.timers.set(Timer::Answer(self.index, *key), at);
+            }
+        }
+    }
+
     /// A record goes out by multicast at `at`, or earlier if it was to already.
     pub(super) fn schedule(
         &mut self,
@@ -248,6 +265,7 @@ impl Link {
     ) {
         let pending = self.answers.pending.entry(key).or_insert(Pending {
             due: at,
+            first_due: at,
             to: Families::BOTH,
             rule,
             announced,

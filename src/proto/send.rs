@@ -48,7 +48,7 @@ impl Link {
             }
             let others =
                 additionals.iter().filter_map(|other| self.own.get(*other)?.free_at(MULTICAST_INTERVAL));
-            if pending.rule == Rule::Rescue && others.max().is_some_and(|free| free > now) {
+            if pending.rule != Rule::Second && others.max().is_some_and(|free| free > now) {
                 additionals.clear();
             }
             groups.entry(to).or_default().push(Unit { answer: key, ttl: pending.ttl, additionals });
