@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Error, Farewell};
+use super::{Close, Error, Farewell};
 use crate::error::ServiceError;
 use crate::name::{HostName, InstanceName};
 use crate::net::Command;
@@ -134,9 +134,7 @@ impl Announcement {
         let (done, left) = oneshot::channel();
         let Self { commands, farewell, .. } = self;
         farewell.say(|key| Command::Withdraw { key, done });
-        drop(commands);
-        // An error means that the task has ended, which takes everything with it.
-        let _ = left.await;
+        super::answer(&commands, left).await;
     }
 }
 
@@ -232,10 +230,6 @@ impl News {
         });
     }
 
-    pub(crate) fn close(&self) {
-        self.change(|inner| inner.closed = true);
-    }
-
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<AnnouncementEvent>> {
         let mut inner = self.lock();
         let event = inner.take();
@@ -263,6 +257,12 @@ impl News {
         }
         inner.reader = Some(cx.waker().clone());
         Poll::Pending
+    }
+}
+
+impl Close for News {
+    fn close(&self) {
+        self.change(|inner| inner.closed = true);
     }
 }
 

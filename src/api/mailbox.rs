@@ -23,6 +23,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use super::Close;
 use crate::name::InstanceName;
 use crate::service::{Change, Instance, Interface, Lost};
 
@@ -74,17 +75,6 @@ impl Mailbox {
         }
     }
 
-    /// Nothing more will come: the reader gets what is left, and then the end.
-    pub(crate) fn close(&self) {
-        let mut inner = self.lock();
-        inner.closed = true;
-        let reader = inner.reader.take();
-        drop(inner);
-        if let Some(reader) = reader {
-            reader.wake();
-        }
-    }
-
     /// The next change, or `None` at the end.
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Change>> {
         let mut inner = self.lock();
@@ -98,6 +88,19 @@ impl Mailbox {
             inner.reader = Some(cx.waker().clone());
         }
         Poll::Pending
+    }
+}
+
+impl Close for Mailbox {
+    /// Nothing more will come: the reader gets what is left, and then the end.
+    fn close(&self) {
+        let mut inner = self.lock();
+        inner.closed = true;
+        let reader = inner.reader.take();
+        drop(inner);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
     }
 }
 

@@ -102,7 +102,7 @@ impl Mdns {
     pub fn register(&self, service: Service) -> Result<Announcement, Error> {
         let host = service.host.clone().unwrap_or_else(|| self.host_name());
         let news = Arc::new(News::new(service.instance.clone(), host));
-        let told = Arc::clone(&news);
+        let told = Writer::new(&news);
         let farewell = self.begin(|key| Command::Announce { key, service, news: told })?;
         Ok(Announcement { news, commands: self.commands().clone(), farewell })
     }
@@ -147,7 +147,7 @@ impl Mdns {
 
     fn search(&self, search: Search) -> Result<Browse, Error> {
         let mailbox = Arc::new(Mailbox::default());
-        let filled = Arc::clone(&mailbox);
+        let filled = Writer::new(&mailbox);
         let farewell = self.begin(|key| Command::Browse { key, search, mailbox: filled })?;
         Ok(Browse { mailbox, _farewell: farewell })
     }
@@ -184,7 +184,9 @@ impl Mdns {
     /// # Errors
     /// [`Error::Stopped`].
     pub async fn status(&self) -> Result<Vec<LinkStatus>, Error> {
-        resolve::status(self).await
+        let (reply, links) = oneshot::channel();
+        self.commands().send(Command::Status { reply }).await.map_err(|_| Error::Stopped)?;
+        answer(self.commands(), links).await.ok_or(Error::Stopped)
     }
 
     /// Says goodbye for everything that is announced, and ends the task. Returns when the
@@ -193,9 +195,9 @@ impl Mdns {
     pub async fn shutdown(&self) {
         let (done, left) = oneshot::channel();
         let ended = async {
-            // An error of either says that the task has ended before.
+            // An error says that the task has ended before.
             if self.commands().send(Command::Shutdown { done }).await.is_ok() {
-                let _ = left.await;
+                answer(self.commands(), left).await;
             }
         };
         // The task keeps to a second itself; this is for a runtime that does not let it run.
@@ -239,6 +241,36 @@ impl<T: AsServiceType + ?Sized> AsServiceType for &T {
     }
 }
 
+/// What a handle reads from: can be told that nothing more will come.
+pub(crate) trait Close {
+    fn close(&self);
+}
+
+/// The task's side of what a handle reads from. Wherever it is dropped, in a command that
+/// nobody took or with the task and its runtime, the reader learns that this was all.
+#[derive(Debug)]
+pub(crate) struct Writer<T: Close>(Arc<T>);
+
+impl<T: Close> Writer<T> {
+    fn new(read: &Arc<T>) -> Self {
+        Self(Arc::clone(read))
+    }
+}
+
+impl<T: Close> std::ops::Deref for Writer<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Close> Drop for Writer<T> {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 /// The end of a handle: tells the task when it is dropped. Its place in the channel was
 /// reserved at the beginning, so that it neither waits nor fails nor overtakes.
 #[derive(Debug)]
@@ -268,6 +300,16 @@ impl Drop for Farewell {
     }
 }
 
+/// What the task answers; nothing if it ended before. A command that comes to a channel whose
+/// reader is gone stays there unread, so that the end of the reader has to be looked at too.
+async fn answer<T>(commands: &mpsc::Sender<Command>, answer: oneshot::Receiver<T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        answer = answer => answer.ok(),
+        () = commands.closed() => None,
+    }
+}
+
 fn send(commands: &mpsc::Sender<Command>, command: Command) -> Result<(), Error> {
     commands.try_send(command).map_err(|error| refused(&error))
 }
@@ -276,5 +318,94 @@ fn refused<T>(error: &TrySendError<T>) -> Error {
     match error {
         TrySendError::Full(_) => Error::Busy { limit: COMMANDS },
         TrySendError::Closed(_) => Error::Stopped,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    fn handle() -> (Mdns, mpsc::Receiver<Command>) {
+        Mdns::new_handle(Arc::new(Mutex::new(HostName::new("alpha").unwrap())))
+    }
+
+    fn service() -> Service {
+        Service::new("My Node", "_exo._tcp", 52415).unwrap()
+    }
+
+    #[test]
+    fn a_dropped_handle_ends_what_it_began_and_the_last_one_closes_the_channel() {
+        let (mdns, mut commands) = handle();
+        let node = mdns.register(service()).unwrap();
+        let nodes = mdns.browse("_exo._tcp").unwrap();
+        drop(mdns);
+        drop(node);
+        let Ok(Command::Announce { key: announced, .. }) = commands.try_recv() else { panic!() };
+        let Ok(Command::Browse { key: browsed, .. }) = commands.try_recv() else { panic!() };
+        assert!(matches!(commands.try_recv(), Ok(Command::End { key }) if key == announced));
+        assert!(!commands.is_closed() && commands.try_recv().is_err());
+        drop(nodes);
+        assert!(matches!(commands.try_recv(), Ok(Command::End { key }) if key == browsed));
+        assert_eq!(commands.try_recv().unwrap_err(), mpsc::error::TryRecvError::Disconnected);
+    }
+
+    #[tokio::test]
+    async fn a_command_that_nobody_took_leaves_no_reader_waiting() {
+        let (mdns, commands) = handle();
+        let mut node = mdns.register(service()).unwrap();
+        let mut nodes = mdns.browse("_exo._tcp").unwrap();
+        drop(commands);
+        assert_eq!(node.next_event().await, None);
+        assert_eq!(nodes.next().await, None);
+    }
+
+    #[test]
+    fn a_full_channel_refuses_new_handles_and_still_takes_every_farewell() {
+        let (mdns, mut commands) = handle();
+        let mut browses = Vec::new();
+        let error = loop {
+            match mdns.browse("_exo._tcp") {
+                Ok(browse) => browses.push(browse),
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, Error::Busy { limit: COMMANDS }));
+        let begun = browses.len();
+        assert_eq!(begun, COMMANDS / 2);
+        drop(browses);
+        let ends = std::iter::from_fn(|| commands.try_recv().ok())
+            .filter(|command| matches!(command, Command::End { .. }))
+            .count();
+        assert_eq!(ends, begun);
+        assert!(mdns.browse("_exo._tcp").is_ok());
+    }
+
+    #[test]
+    fn names_are_looked_at_before_the_task_is_asked() {
+        let (mdns, mut commands) = handle();
+        assert!(matches!(mdns.browse("exo"), Err(Error::Name(_))));
+        assert!(matches!(mdns.browse_subtype("_exo._tcp", ""), Err(Error::Name(_))));
+        assert!(commands.try_recv().is_err());
+        mdns.browse(ServiceType::new("_exo._tcp").unwrap()).unwrap();
+        mdns.browse(String::from("_exo._tcp")).unwrap();
+        let node = mdns.register(service()).unwrap();
+        assert!(matches!(node.set_port(0), Err(Error::Service(_))));
+    }
+
+    #[test]
+    fn a_task_that_has_ended_is_an_error_and_no_wait() {
+        let (mdns, commands) = handle();
+        let node = mdns.register(service()).unwrap();
+        drop(commands);
+        assert!(matches!(node.set_port(1), Err(Error::Stopped)));
+        assert!(matches!(mdns.browse("_exo._tcp"), Err(Error::Stopped)));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            node.withdraw().await;
+            mdns.shutdown().await;
+            let error = mdns.resolve("alpha", Duration::from_secs(60)).await.unwrap_err();
+            assert!(matches!(error, Error::Stopped));
+        });
     }
 }

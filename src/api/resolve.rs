@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 use super::{Error, Mdns};
 use crate::name::HostName;
@@ -77,13 +77,6 @@ fn addresses(found: &Found) -> usize {
 /// Some interface gave an address, and none that did still waits for a family.
 fn is_complete(found: &Found) -> bool {
     addresses(found) > 0 && found.values().all(|(_, addresses, complete)| addresses.is_empty() || *complete)
-}
-
-/// How the links fare, from the task.
-pub(super) async fn status(mdns: &Mdns) -> Result<Vec<crate::net::LinkStatus>, Error> {
-    let (reply, links) = oneshot::channel();
-    mdns.commands().send(Command::Status { reply }).await.map_err(|_| Error::Stopped)?;
-    links.await.map_err(|_| Error::Stopped)
 }
 
 #[cfg(test)]

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
 
 use super::LinkStatus;
-use crate::api::{Mailbox, News};
+use crate::api::{Mailbox, News, Writer};
 use crate::name::HostName;
 use crate::proto::{LinkIndex, Search};
 use crate::service::{Interface, Service};
@@ -25,11 +24,11 @@ pub(crate) type Found = BTreeMap<LinkIndex, (Interface, Vec<IpAddr>, bool)>;
 /// channel from the beginning, so that dropping it neither waits nor fails.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Announce { key: Key, service: Service, news: Arc<News> },
+    Announce { key: Key, service: Service, news: Writer<News> },
     SetTxt { key: Key, txt: Txt },
     SetPort { key: Key, port: u16 },
     Withdraw { key: Key, done: oneshot::Sender<()> },
-    Browse { key: Key, search: Search, mailbox: Arc<Mailbox> },
+    Browse { key: Key, search: Search, mailbox: Writer<Mailbox> },
     Resolve { key: Key, host: HostName, found: watch::Sender<Found> },
     End { key: Key },
     Status { reply: oneshot::Sender<Vec<LinkStatus>> },

@@ -2,7 +2,6 @@
 //! its events go.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{oneshot, watch};
@@ -10,7 +9,7 @@ use tracing::{debug, warn};
 
 use super::command::{Found, Key};
 use super::links::Links;
-use crate::api::{Mailbox, News};
+use crate::api::{Mailbox, News, Writer};
 use crate::name::HostName;
 use crate::proto::{AnnouncementId, BrowseId, Engine, Event, LinkIndex, ResolveId, Search};
 use crate::service::{Interface, Service};
@@ -27,8 +26,8 @@ enum Kind {
 #[derive(Debug, Default)]
 pub(super) struct Handles {
     kinds: BTreeMap<Key, Kind>,
-    announcements: BTreeMap<AnnouncementId, Arc<News>>,
-    browses: BTreeMap<BrowseId, Arc<Mailbox>>,
+    announcements: BTreeMap<AnnouncementId, Writer<News>>,
+    browses: BTreeMap<BrowseId, Writer<Mailbox>>,
     resolves: BTreeMap<ResolveId, watch::Sender<Found>>,
     /// Who waits for the goodbyes of a service.
     leaving: BTreeMap<AnnouncementId, oneshot::Sender<()>>,
@@ -41,7 +40,7 @@ impl Handles {
         now: Instant,
         key: Key,
         service: Service,
-        news: Arc<News>,
+        news: Writer<News>,
     ) {
         match engine.announce(now, service) {
             Ok(id) => {
@@ -70,7 +69,7 @@ impl Handles {
         now: Instant,
         key: Key,
         search: Search,
-        mailbox: Arc<Mailbox>,
+        mailbox: Writer<Mailbox>,
     ) {
         match engine.browse(now, search) {
             Ok(id) => {
@@ -80,7 +79,6 @@ impl Handles {
             Err(error) => {
                 // The handle has looked at the names before.
                 warn!(%error, "a browse was refused");
-                mailbox.close();
             }
         }
     }
@@ -174,22 +172,5 @@ impl Handles {
             }
             Event::Stopped => debug!("all goodbyes have left"),
         }
-    }
-
-    /// Tells every handle that nothing more will come.
-    fn close(&mut self) {
-        for news in self.announcements.values() {
-            news.close();
-        }
-        for mailbox in self.browses.values() {
-            mailbox.close();
-        }
-    }
-}
-
-/// However the task ends, even with its runtime, nobody is left waiting.
-impl Drop for Handles {
-    fn drop(&mut self) {
-        self.close();
     }
 }

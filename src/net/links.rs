@@ -60,7 +60,7 @@ pub(super) enum Look {
 
 /// What the engine is to be told after something changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum News {
+pub(super) enum LinkNews {
     /// A link came, changed or went.
     Link(LinkIndex, Option<LinkState>),
     /// A link works again after it did not, or after its carrier was away.
@@ -74,10 +74,13 @@ pub(super) struct Links {
     wanted: Both<bool>,
     /// Whether nobody else holds the port with the wildcard address.
     port_free: bool,
+    /// Whether our own sockets cannot be told from those of others: then the port is never
+    /// taken to be free.
+    blind: bool,
     /// What waits for room in a send buffer, and until when.
     waiting: VecDeque<Transmit>,
     room_at: Option<Instant>,
-    news: VecDeque<News>,
+    news: VecDeque<LinkNews>,
     /// What was multicast last, newest last.
     recent: VecDeque<Bytes>,
 }
@@ -102,7 +105,7 @@ impl Links {
             if !kept {
                 debug!(interface = %link.info.name, index, "interface is gone");
                 if link.told.is_some() {
-                    self.news.push_back(News::Link(LinkIndex(*index), None));
+                    self.news.push_back(LinkNews::Link(LinkIndex(*index), None));
                 }
             }
             kept
@@ -118,7 +121,7 @@ impl Links {
                         link.close();
                     }
                     if link.update(info) && link.told.is_some() {
-                        self.news.push_back(News::Recovered(LinkIndex(index)));
+                        self.news.push_back(LinkNews::Recovered(LinkIndex(index)));
                     }
                 }
                 None => {
@@ -133,41 +136,62 @@ impl Links {
 
     /// Gives up or opens the sockets for unicast, as others hold the port or not.
     pub(super) fn look_at_port(&mut self, now: Instant) -> Others {
-        let others = Others::look(&self.own_inodes());
-        if others.wildcard == self.port_free {
+        let others = self.others();
+        if self.port_free == others.wildcard {
             self.port_free = !others.wildcard;
             debug!(free = self.port_free, "unicast to port 5353");
-            self.open(now);
+            self.open_sockets(now);
             // Two programs that look at the same moment both find the port free.
-            if self.port_free && Others::look(&self.own_inodes()).wildcard {
+            if self.port_free && self.others().wildcard {
                 self.port_free = false;
-                self.open(now);
+                self.open_sockets(now);
             }
+            self.note_states();
         }
         others
     }
 
-    fn own_inodes(&self) -> BTreeSet<u64> {
-        let mut inodes = BTreeSet::new();
+    fn others(&mut self) -> Others {
+        let mut own = BTreeSet::new();
+        let mut add = |socket: &Socket| match socket.inode() {
+            Some(inode) => {
+                own.insert(inode);
+            }
+            None => self.blind = true,
+        };
         for link in self.links.values() {
             for family in Family::BOTH {
                 if let Slot::Open(port) = link.group.get(family) {
-                    inodes.extend(port.socket.inode());
+                    add(&port.socket);
                 }
-                inodes.extend(link.unicast.get(family).as_ref().and_then(Socket::inode));
+                if let Some(socket) = link.unicast.get(family) {
+                    add(socket);
+                }
             }
         }
-        inodes
+        let mut others = Others::look(&own);
+        others.wildcard |= self.blind;
+        others
     }
 
     /// Opens what is due, and notes what the engine is to know.
     fn open(&mut self, now: Instant) {
-        for (index, link) in &mut self.links {
+        self.open_sockets(now);
+        self.note_states();
+    }
+
+    fn open_sockets(&mut self, now: Instant) {
+        for link in self.links.values_mut() {
             link.open(now, &self.wanted, self.port_free);
+        }
+    }
+
+    fn note_states(&mut self) {
+        for (index, link) in &mut self.links {
             let state = link.state();
             if state != link.told {
                 link.told.clone_from(&state);
-                self.news.push_back(News::Link(LinkIndex(*index), state));
+                self.news.push_back(LinkNews::Link(LinkIndex(*index), state));
             }
         }
     }
@@ -192,7 +216,7 @@ impl Links {
         }
         for (index, link) in &mut self.links {
             if link.due().is_some_and(|due| due <= now) && link.try_sends(now) {
-                self.news.push_back(News::Recovered(LinkIndex(*index)));
+                self.news.push_back(LinkNews::Recovered(LinkIndex(*index)));
             }
         }
         let before = self.news.len();
@@ -216,7 +240,7 @@ impl Links {
         };
         match sent {
             Sent::Yes => self.remember(transmit.payload),
-            Sent::Again => self.news.push_back(News::Recovered(transmit.link)),
+            Sent::Again => self.news.push_back(LinkNews::Recovered(transmit.link)),
             Sent::Later => {
                 if self.waiting.len() >= MAX_WAITING {
                     self.waiting.pop_front();
@@ -229,7 +253,7 @@ impl Links {
                 let state = link.state();
                 if state != link.told {
                     link.told.clone_from(&state);
-                    self.news.push_back(News::Link(transmit.link, state));
+                    self.news.push_back(LinkNews::Link(transmit.link, state));
                 }
             }
         }
@@ -262,7 +286,7 @@ impl Links {
     }
 
     /// What the engine has not been told yet.
-    pub(super) fn news(&mut self) -> Option<News> {
+    pub(super) fn news(&mut self) -> Option<LinkNews> {
         self.news.pop_front()
     }
 

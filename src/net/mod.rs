@@ -39,7 +39,7 @@ use crate::name::HostName;
 use crate::proto::{Config, Engine, Event, Packet};
 use clock::{GAP, SleepWatch, now};
 use handles::Handles;
-use links::{Key as SocketKey, Links, Look, News};
+use links::{Key as SocketKey, LinkNews, Links, Look};
 use pace::Gather;
 use watch::Watch;
 
@@ -303,8 +303,8 @@ impl Task {
                 self.handles.tell(event, &self.links);
             }
             match self.links.news() {
-                Some(News::Link(link, state)) => self.engine.handle_link(now, link, state),
-                Some(News::Recovered(link)) => self.engine.handle_recovery(now, link),
+                Some(LinkNews::Link(link, state)) => self.engine.handle_link(now, link, state),
+                Some(LinkNews::Recovered(link)) => self.engine.handle_recovery(now, link),
                 None => return,
             }
         }
@@ -314,9 +314,8 @@ impl Task {
         let engine = &mut self.engine;
         let leaving = self.leaving.is_some();
         match command {
-            Command::Announce { news, .. } if leaving => news.close(),
-            Command::Browse { mailbox, .. } if leaving => mailbox.close(),
-            Command::Resolve { .. } if leaving => {}
+            // Dropped, which tells their handles.
+            Command::Announce { .. } | Command::Browse { .. } | Command::Resolve { .. } if leaving => {}
             Command::Announce { key, service, news } => {
                 self.handles.announce(engine, now, key, service, news)
             }

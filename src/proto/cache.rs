@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::hash::Seeded;
-use super::io::LinkIndex;
+use super::io::{Family, LinkIndex};
+use super::link::Families;
 use super::rng::Rng;
 use super::timer::{Timer, Timers, after};
 use crate::name::{Name, WireName};
@@ -27,8 +28,11 @@ const REFRESH_PERCENT: [u32; 4] = [80, 85, 90, 95];
 /// Up to this many thousandths of the lifetime are added to each (RFC 6762 §5.2: 0 to 2 %).
 const REFRESH_JITTER: u32 = 20;
 
-/// After two unanswered questions of others a record is dropped this long after the first
-/// (RFC 6762 §10.5).
+/// The copies of one message on both families come within this time.
+const TWINS: Duration = Duration::from_secs(1);
+
+/// After two unanswered questions of others a record is dropped when it was not heard for so
+/// long (RFC 6762 §10.5).
 const POOF_WAIT: Duration = Duration::from_secs(10);
 
 /// Questions of others closer together than this count as one: several askers, one answer.
@@ -62,6 +66,8 @@ pub(super) struct Entry {
     stage: u8,
     /// Whether an active question wants it: then it is refreshed, and never evicted.
     wanted: bool,
+    /// On which families it was heard last.
+    families: Families,
     received: Instant,
     expires: Instant,
     source: IpAddr,
@@ -229,6 +235,10 @@ impl Cache {
             entry.ttl = ttl;
             entry.stage = 0;
             entry.wanted |= wanted;
+            if now.saturating_duration_since(entry.received) > TWINS {
+                entry.families = Families::NONE;
+            }
+            entry.families.set(Family::of(source), true);
             entry.received = now;
             entry.expires = expires;
             entry.source = source;
@@ -255,12 +265,15 @@ impl Cache {
                 pointers.insert(target.clone(), key);
             }
         }
+        let mut families = Families::NONE;
+        families.set(Family::of(source), true);
         let entry = Entry {
             name,
             data: data.clone(),
             ttl,
             stage: 0,
             wanted,
+            families,
             received: now,
             expires,
             source,
@@ -448,20 +461,25 @@ impl Cache {
     /// RFC 6762 §10.5: another host asked for these records without knowing them; `known`
     /// are those it does know, in order. Whoever holds the others should have answered; who
     /// stays silent twice is gone.
+    #[expect(clippy::too_many_arguments, reason = "a question's five properties and two tables")]
     pub(super) fn overhear_question(
         &mut self,
         now: Instant,
         name: &Name,
         rtype: RecordType,
         known: &BTreeSet<CacheKey>,
+        family: Family,
         timers: &mut Timers,
+        rng: &mut Rng,
     ) {
         let Some(set) = self.names.get(name) else { return };
         let mut gone = Vec::new();
         for key in set.keys.iter().filter(|key| !known.contains(key)) {
             let Some(entry) = self.entries.get_mut(key) else { continue };
             let asked_for = rtype == RecordType::ANY || entry.data.record_type() == rtype;
-            if !asked_for || !entry.wanted || matches!(entry.data, RecordData::Nsec(_)) {
+            // Who speaks only the other family has not heard the question.
+            let heard = entry.families.has(family);
+            if !asked_for || !heard || !entry.wanted || matches!(entry.data, RecordData::Nsec(_)) {
                 continue;
             }
             match &mut entry.unanswered {
@@ -472,15 +490,21 @@ impl Cache {
                         unanswered.count = unanswered.count.saturating_add(1);
                         unanswered.last = now;
                         if unanswered.count >= 2 {
-                            gone.push((*key, after(unanswered.first, POOF_WAIT).max(after(now, GRACE))));
+                            gone.push(*key);
                         }
                     }
                 }
                 _ => entry.unanswered = Some(Box::new(Unanswered { first: now, last: now, count: 1 })),
             }
         }
-        for (key, until) in gone {
-            self.shorten(key, until, timers);
+        for key in gone {
+            self.unlist(key);
+            if let Some(entry) = self.entries.get_mut(&key) {
+                // Our own refreshes that fall into these ten seconds are asked all the same.
+                entry.expires = entry.expires.min(after(now, POOF_WAIT));
+            }
+            self.list(key);
+            self.schedule(key, timers, rng);
         }
     }
 }

@@ -8,6 +8,7 @@ use tracing::{debug, info, warn};
 use super::Engine;
 use super::claim::{ClaimId, Phase, Trouble};
 use super::io::{AnnouncementId, Event, LinkIndex, Packet};
+use super::probe::probed;
 use super::records::proposed_unique;
 use super::timer::{Timer, after};
 use crate::name::Name;
@@ -83,7 +84,7 @@ impl Engine {
     /// RFC 6762 §8.2: both probe for one name; the lexicographically later records win.
     fn tie_break(&mut self, now: Instant, index: LinkIndex, id: ClaimId, mut theirs: Vec<Record>) {
         let Some(link) = self.links.get_mut(&index) else { return };
-        let mut ours = proposed_unique(&self.claims, &self.config, link, id);
+        let mut ours = probed(&self.claims, &self.config, link, id);
         if compare(&mut ours, &mut theirs) != Ordering::Less {
             return;
         }

@@ -22,7 +22,7 @@ use crate::wire::MDNS_PORT;
 
 /// The largest UDP payload sent, in bytes, unless one record alone is larger. Apple's figure:
 /// it fits every link and tunnel in use.
-const MAX_SENT_BYTES: usize = 1440;
+const USUAL_BYTES: usize = 1440;
 
 /// The bytes of an IPv6 and a UDP header; the copies of both families share their payload.
 const HEADER_BYTES: usize = 48;
@@ -183,7 +183,7 @@ impl Link {
     /// The most bytes of payload that go into one datagram here.
     pub(super) fn limit(&self) -> usize {
         let mtu = usize::try_from(self.state.mtu).unwrap_or(usize::MAX).max(MIN_MTU_BYTES);
-        mtu.saturating_sub(HEADER_BYTES).min(MAX_SENT_BYTES)
+        mtu.saturating_sub(HEADER_BYTES).min(USUAL_BYTES)
     }
 
     pub(super) fn is_own_address(&self, address: IpAddr) -> bool {

@@ -50,13 +50,13 @@ mod unicast;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
-use crate::error::{NameError, ServiceError};
+use crate::error::{NameError, ServiceError, TxtError};
 use crate::name::{HostName, InstanceName, Name, ServiceType};
 use crate::service::{Service, instance_full_name, subtype_name};
 use crate::txt::Txt;
-use crate::wire::RecordType;
+use crate::wire::{MAX_SENT_BYTES, RecordType};
 use claim::{ClaimId, Claims};
 use hash::Seeded;
 use link::{Link, Shared};
@@ -221,7 +221,8 @@ impl Engine {
     /// Claims a name for a service and announces it, on all links there are and will be.
     ///
     /// # Errors
-    /// The service is announced already, or there are too many.
+    /// The service is announced already, there are too many, or its TXT record is too long to
+    /// be sent under its name.
     pub fn announce(&mut self, now: Instant, service: Service) -> Result<AnnouncementId, ServiceError> {
         if self.claims.services.len() >= self.config.max_services {
             return Err(ServiceError::TooManyServices { count: self.claims.services.len() });
@@ -229,6 +230,7 @@ impl Engine {
         if self.claims.names.contains_key(&service.full_name()) {
             return Err(ServiceError::AlreadyAnnounced { name: service.full_name().to_string() });
         }
+        check_size(&service, &service.txt)?;
         let id = self.add_service(now, service);
         self.flush(now);
         Ok(id)
@@ -237,7 +239,9 @@ impl Engine {
     /// Replaces a service's TXT record and announces the new one (RFC 6762 §8.4).
     pub fn set_txt(&mut self, now: Instant, id: AnnouncementId, txt: Txt) {
         let Some(registered) = self.claims.services.get_mut(&id) else { return };
-        if registered.service.txt != txt {
+        if let Err(error) = check_size(&registered.service, &txt) {
+            warn!(service = %registered.name, %error, "the TXT record stays as it is");
+        } else if registered.service.txt != txt {
             registered.service.txt = txt;
             self.update_service(now, id);
         }
@@ -472,6 +476,15 @@ impl Engine {
         self.announce_again(now, index);
         self.on(index, |link, shared| link.ask_again(now, false, false, shared));
     }
+}
+
+/// Whether a TXT record fits the largest message together with its owner name.
+fn check_size(service: &Service, txt: &Txt) -> Result<(), ServiceError> {
+    // A header, and what a record has beside name and data, in bytes.
+    const OTHER_BYTES: usize = 12 + 10;
+    let bytes = txt.wire().len();
+    let all = service.full_name().wire().len().saturating_add(bytes).saturating_add(OTHER_BYTES);
+    if all > MAX_SENT_BYTES { Err(TxtError::RecordTooLong { bytes }.into()) } else { Ok(()) }
 }
 
 /// What was cached before a sleep is believed so long after it: time for three questions.

@@ -9,8 +9,14 @@ use super::query::UNICAST_WINDOW;
 use super::records::proposed_unique;
 use super::timer::{Timer, after};
 use super::{Config, Engine};
-use crate::wire::{MAX_PAYLOAD_BYTES, Packer, RecordType, Section};
+use crate::wire::{Packer, Record, RecordType, Section};
 use std::time::Instant;
+
+/// A header, and what a question has beside its name, in bytes.
+const QUERY_BYTES: usize = 16;
+
+/// What a record has beside its data, in bytes, when its name is a pointer to the question's.
+const RECORD_BYTES: usize = 12;
 
 impl Engine {
     /// Sends the probes that are due on all links: all names of a link in one message, with
@@ -44,12 +50,11 @@ impl Engine {
         let unicast = link.state.unicast;
         let mut rest = ids;
         while !rest.is_empty() {
-            // As many names as fit with all their records; one alone always goes.
+            // As many names as fit with all their records.
             let mut count = rest.len();
             let packer = loop {
                 let some = rest.get(..count).unwrap_or(rest);
-                let limit = if count > 1 { link.limit() } else { MAX_PAYLOAD_BYTES };
-                match pack_probe(&self.claims, &self.config, link, some, unicast, limit) {
+                match pack_probe(&self.claims, &self.config, link, some, unicast) {
                     Some(packer) => break Some(packer),
                     None if count > 1 => count = count.div_ceil(2),
                     None => break None,
@@ -73,17 +78,35 @@ fn pack_probe(
     link: &Link,
     ids: &[ClaimId],
     unicast: bool,
-    limit: usize,
 ) -> Option<Packer> {
-    let mut packer = Packer::query(limit);
+    let mut packer = Packer::query(link.limit());
     for id in ids {
         packer.question(claims.name_of(*id)?, RecordType::ANY, unicast).ok()?;
     }
     for id in ids {
-        for record in proposed_unique(claims, config, link, *id) {
+        for record in probed(claims, config, link, *id) {
             // RFC 6762 §10.2: no cache-flush bit here.
             packer.record(Section::Authority, &record.name, false, record.ttl, &record.data).ok()?;
         }
     }
     Some(packer)
+}
+
+/// The records that stand for a claim in its probes. §8.2 wants them all, §17 forbids more
+/// than fits the link: the largest are left out, by us when we compare as well.
+pub(super) fn probed(claims: &Claims, config: &Config, link: &Link, id: ClaimId) -> Vec<Record> {
+    let mut records = proposed_unique(claims, config, link, id);
+    let size = |record: &Record| {
+        let mut data = Vec::new();
+        record.data.write_uncompressed(&record.name, &mut data);
+        data.len().saturating_add(RECORD_BYTES)
+    };
+    let name = claims.name_of(id).map_or(0, |name| name.wire().len());
+    let room = link.limit().saturating_sub(name.saturating_add(QUERY_BYTES));
+    while records.iter().map(size).fold(0_usize, usize::saturating_add) > room {
+        let largest = (0..records.len()).max_by_key(|at| records.get(*at).map(size));
+        let Some(largest) = largest else { break };
+        records.remove(largest);
+    }
+    records
 }

@@ -12,7 +12,7 @@ use super::io::Family;
 use super::link::{Families, Link, Shared};
 use super::timer::{Timer, after};
 use crate::name::{Name, WireName};
-use crate::wire::{CLASS_ANY, CLASS_IN, MAX_PAYLOAD_BYTES, Message, Packer, Question, RecordType, Section};
+use crate::wire::{CLASS_ANY, CLASS_IN, MAX_SENT_BYTES, Message, Packer, Question, RecordType, Section};
 
 /// The first question waits this long (RFC 6762 §5.2), so that hosts that woke together do
 /// not ask together.
@@ -301,7 +301,9 @@ impl Link {
         let (known, all_known) = self.known_to_both(now, &name, message);
         let truncated = message.header().truncated;
         if !truncated {
-            self.cache.overhear_question(now, &name, question.rtype, &known, &mut shared.timers);
+            let family = Family::of(source.ip());
+            let Shared { timers, rng, .. } = shared;
+            self.cache.overhear_question(now, &name, question.rtype, &known, family, timers, rng);
         }
         let Some(key) = self.asks.find(&name, question.rtype).filter(|_| all_known) else { return };
         let open = self.open();
@@ -483,7 +485,7 @@ impl Link {
         }
         for packer in packets {
             let payload: Bytes = packer.finish();
-            debug_assert!(payload.len() <= MAX_PAYLOAD_BYTES);
+            debug_assert!(payload.len() <= MAX_SENT_BYTES);
             self.multicast(now, &payload, families, shared);
         }
         taken

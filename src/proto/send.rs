@@ -11,7 +11,7 @@ use super::own::{MULTICAST_INTERVAL, RecordKey};
 use super::respond::Rule;
 use super::timer::Timer;
 use crate::name::Name;
-use crate::wire::{MAX_PAYLOAD_BYTES, Packer, Record, RecordType, Section};
+use crate::wire::{MAX_SENT_BYTES, Packer, Record, RecordType, Section};
 
 /// The time to live in legacy replies is at most this, in seconds (RFC 6762 §6.7).
 const LEGACY_TTL_SECONDS: u32 = 10;
@@ -160,7 +160,7 @@ impl Link {
             .or_else(|| {
                 let alone: Vec<Unit> =
                     one.iter().map(|unit| Unit { additionals: Vec::new(), ..unit.clone() }).collect();
-                self.pack(&alone, MAX_PAYLOAD_BYTES, true)
+                self.pack(&alone, MAX_SENT_BYTES, true)
             });
         (1, packed)
     }
@@ -237,7 +237,7 @@ impl Link {
                 self.send_goodbye(now, full, shared);
                 // One that is larger than a datagram of this link goes alone (RFC 6762 §17).
                 if packer.record(Section::Answer, name, *cache_flush, 0, data).is_err() {
-                    let mut alone = Packer::response(MAX_PAYLOAD_BYTES);
+                    let mut alone = Packer::response(MAX_SENT_BYTES);
                     if alone.record(Section::Answer, name, *cache_flush, 0, data).is_ok() {
                         self.send_goodbye(now, alone, shared);
                     }

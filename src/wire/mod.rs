@@ -26,9 +26,13 @@ pub use record::{Nsec, Record, RecordData, RecordType, Section, Srv};
 /// The UDP port of Multicast DNS (RFC 6762 §3).
 pub const MDNS_PORT: u16 = 5353;
 
-/// The largest UDP payload accepted or sent, in bytes: 9000 less an IPv4 and a UDP header
+/// The largest UDP payload accepted, in bytes: 9000 less an IPv4 and a UDP header
 /// (RFC 6762 §17).
 pub const MAX_PAYLOAD_BYTES: usize = 8972;
+
+/// The largest UDP payload sent, in bytes: 9000 less an IPv6 and a UDP header, since the
+/// copies for both families are one (RFC 6762 §17).
+pub const MAX_SENT_BYTES: usize = 8952;
 
 /// Class IN (RFC 1035 §3.2.4).
 pub const CLASS_IN: u16 = 1;

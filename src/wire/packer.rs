@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::reader::{HEADER_BYTES, TOP_BIT};
 use super::walk::Walk;
-use super::{CLASS_IN, MAX_PAYLOAD_BYTES, RecordData, RecordType, Section};
+use super::{CLASS_IN, MAX_SENT_BYTES, RecordData, RecordType, Section};
 use crate::name::Name;
 
 /// The QR and AA bits of a response (RFC 6762 §18.2, §18.4).
@@ -92,7 +92,7 @@ impl Counts {
 
 impl Packer {
     /// A query with ID 0 of at most `limit` bytes, the header included. A limit over
-    /// [`MAX_PAYLOAD_BYTES`] counts as that (RFC 6762 §17).
+    /// [`MAX_SENT_BYTES`] counts as that (RFC 6762 §17).
     pub fn query(limit: usize) -> Self {
         Self::new(limit, 0, 0, false)
     }
@@ -114,7 +114,7 @@ impl Packer {
         bytes.resize(HEADER_BYTES, 0);
         Self {
             bytes,
-            limit: limit.min(MAX_PAYLOAD_BYTES),
+            limit: limit.min(MAX_SENT_BYTES),
             id,
             flags,
             legacy,

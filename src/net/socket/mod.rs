@@ -115,14 +115,14 @@ impl Socket {
     }
 
     /// What the system's list of sockets calls this one.
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(super) fn inode(&self) -> Option<u64> {
         use std::os::fd::AsRawFd as _;
         let link = std::fs::read_link(format!("/proc/self/fd/{}", self.udp.as_raw_fd())).ok()?;
         link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
     }
 
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub(super) fn inode(&self) -> Option<u64> {
         None
     }
