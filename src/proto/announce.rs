@@ -54,8 +54,7 @@ impl Engine {
             .collect();
         for id in live {
             if let Some(link) = self.links.get_mut(&index) {
-                link.claims
-                    .insert(id, Phase::Live { announced: ANNOUNCEMENTS.saturating_sub(1), only: None });
+                link.claims.insert(id, Phase::Live { announced: 0, only: None });
             }
             self.announce_claim(now, index, id);
         }

@@ -446,6 +446,12 @@ impl Engine {
             self.come_back(now, index);
             return;
         }
+        if was_open && !link.is_open() {
+            let state = link.state.clone();
+            self.remove_link(index);
+            self.add_link(now, index, state);
+            return;
+        }
         if addresses {
             // RFC 6762 §8.4: the new set is announced; it need not be probed.
             let hosts: Vec<ClaimId> = self.claims.hosts.keys().map(|id| ClaimId::Host(*id)).collect();
