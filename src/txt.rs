@@ -147,7 +147,7 @@ impl Txt {
     pub fn get(&self, key: &str) -> Option<Option<&[u8]>> {
         self.strings()
             .map(split)
-            .find(|(k, _)| k.eq_ignore_ascii_case(key.as_bytes()))
+            .find(|(k, _)| !k.is_empty() && k.eq_ignore_ascii_case(key.as_bytes()))
             .map(|(_, value)| value)
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use super::{LOCAL, Name, folded_hash, number, strip_local, with_suffix};
+use super::{LOCAL, MAX_LABEL_BYTES, Name, folded_hash, number, strip_local, with_suffix};
 use crate::error::NameError;
 
 /// A host name below `.local`, such as `alpha.local`.
@@ -50,7 +50,8 @@ impl HostName {
             .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' })
             .collect();
         let stem = stem.trim_matches('-');
-        let label = with_suffix(if stem.is_empty() { "host" } else { stem }, &format!("-{suffix}"));
+        let label =
+            with_suffix(if stem.is_empty() { "host" } else { stem }, &format!("-{suffix}"), MAX_LABEL_BYTES);
         Self::new(&label).unwrap_or_else(|_| Self(root_of_local()))
     }
 
@@ -73,7 +74,7 @@ impl HostName {
             .and_then(|(stem, digits)| Some((stem, number(digits)?)))
             .unwrap_or((&first, 1));
         let suffix = format!("-{}", number.saturating_add(u64::from(step.max(1))));
-        let label = with_suffix(stem, &suffix);
+        let label = with_suffix(stem, &suffix, MAX_LABEL_BYTES);
         // A longer label could push a long multi-label name over 255 bytes: then drop letters.
         let parent = self.0.parent().unwrap_or_else(root_of_local);
         parent.prepend(&label).or_else(|_| parent.prepend(&suffix)).map_or_else(|_| self.clone(), Self)

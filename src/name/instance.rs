@@ -53,8 +53,9 @@ impl InstanceName {
     }
 
     /// The name to try after a conflict: `Name` becomes `Name (2)`, `Name (2)` becomes
-    /// `Name (3)` (RFC 6763 appendix D). `step` is added to the number.
-    pub(crate) fn next(&self, step: u32) -> Self {
+    /// `Name (3)` (RFC 6763 appendix D). `step` is added to the number; the
+    /// name is cut to `longest` bytes.
+    pub(crate) fn next(&self, step: u32, longest: usize) -> Self {
         let text = self.as_str();
         let (stem, number) = text
             .strip_suffix(')')
@@ -62,7 +63,7 @@ impl InstanceName {
             .and_then(|(stem, digits)| Some((stem, number(digits)?)))
             .unwrap_or((&text, 1));
         let suffix = format!(" ({})", number.saturating_add(u64::from(step.max(1))));
-        Self(with_suffix(stem, &suffix).into_bytes().into())
+        Self(with_suffix(stem, &suffix, longest).into_bytes().into())
     }
 }
 

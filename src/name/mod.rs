@@ -367,9 +367,10 @@ fn number(digits: &str) -> Option<u64> {
     ((2..=u64::MAX / 2).contains(&value) && value.to_string() == digits).then_some(value)
 }
 
-/// `stem`, cut at a character's end so that it fits a label together with `suffix`.
-fn with_suffix(stem: &str, suffix: &str) -> String {
-    let mut end = stem.len().min(MAX_LABEL_BYTES.saturating_sub(suffix.len()));
+/// `stem`, cut at a character's end so that it has at most `longest` bytes together with
+/// `suffix`.
+fn with_suffix(stem: &str, suffix: &str, longest: usize) -> String {
+    let mut end = stem.len().min(longest.min(MAX_LABEL_BYTES).saturating_sub(suffix.len()));
     while !stem.is_char_boundary(end) {
         end -= 1;
     }

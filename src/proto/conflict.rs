@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use tracing::{debug, info, warn};
 
-use super::Engine;
 use super::claim::{ClaimId, Phase, Trouble};
 use super::io::{AnnouncementId, Event, LinkIndex, Packet};
 use super::probe::probed;
-use super::records::proposed_unique;
+use super::records::proposed;
 use super::timer::{Timer, after};
+use super::{Engine, longest_instance};
 use crate::name::Name;
 use crate::service::instance_full_name;
 use crate::wire::{CLASS_IN, Message, Record, RecordData, RecordType, Section};
@@ -74,8 +74,8 @@ impl Engine {
                     link.defend(now, &name, packet.source, qu, &mut self.shared);
                     defended.push(name);
                 }
-                Some(Phase::Probing { .. }) => self.tie_break(now, packet.link, id, theirs),
-                Some(Phase::Waiting { .. } | Phase::Ready) | None => {}
+                Some(Phase::Probing { .. } | Phase::Ready) => self.tie_break(now, packet.link, id, theirs),
+                Some(Phase::Waiting { .. }) | None => {}
             }
         }
         defended
@@ -104,15 +104,18 @@ impl Engine {
         data: &RecordData,
     ) {
         let rtype = data.record_type();
-        if matches!(rtype, RecordType::NSEC | RecordType::OPT) || self.is_ours(now, name, data) {
+        if rtype == RecordType::OPT || self.is_ours(now, name, data) {
             return;
         }
         let Some(link) = self.links.get_mut(&index) else { return };
         match link.claims.get(&id) {
             // RFC 6762 §8.1: probed with type ANY, a record of any type says no.
-            Some(Phase::Probing { .. }) => self.lose(now, index, id),
+            // Who says what it has not got (NSEC) owns the name as well.
+            Some(Phase::Probing { .. } | Phase::Ready) => self.lose(now, index, id),
             // RFC 6762 §9: only a record of a type that we hold as well.
-            Some(Phase::Live { .. }) if link.own.of_type(name, rtype).next().is_some() => {
+            Some(Phase::Live { .. })
+                if rtype != RecordType::NSEC && link.own.of_type(name, rtype).next().is_some() =>
+            {
                 info!(link = %link.state.name, %name, "conflict: the name is probed again");
                 let slow = self.count_conflict(now, id);
                 self.restart_claim(now, index, id, slow.then_some(CONFLICT_WAIT));
@@ -216,14 +219,15 @@ impl Engine {
         }
         let Some(registered) = self.claims.services.get_mut(&id) else { return };
         let from = registered.service.instance.clone();
-        let mut to = from.next(step);
+        let longest = longest_instance(&registered.service.service, &registered.service.txt);
+        let mut to = from.next(step, longest);
         let mut name = instance_full_name(&to, &registered.service.service);
         // A number more than there are claims of ours is free among them.
         for _ in 0..=self.claims.names.len() {
             if !self.claims.names.contains_key(&name) {
                 break;
             }
-            to = to.next(1);
+            to = to.next(1, longest);
             name = instance_full_name(&to, &registered.service.service);
         }
         info!(%from, %to, service = %registered.service.service, "renamed");
@@ -285,7 +289,8 @@ impl Engine {
         }
         let Some(id) = self.claims.names.get(name) else { return false };
         self.links.values().any(|link| {
-            proposed_unique(&self.claims, &self.config, link, *id).iter().any(|record| record.data == *data)
+            let mut records = proposed(&self.claims, &self.config, link, *id).into_iter();
+            records.any(|(record, _)| record.name == *name && record.data == *data)
         })
     }
 }

@@ -53,7 +53,7 @@ use std::time::Instant;
 use tracing::{debug, info, warn};
 
 use crate::error::{NameError, ServiceError, TxtError};
-use crate::name::{HostName, InstanceName, Name, ServiceType};
+use crate::name::{HostName, InstanceName, MAX_LABEL_BYTES, Name, ServiceType};
 use crate::service::{Service, instance_full_name, subtype_name};
 use crate::txt::Txt;
 use crate::wire::{MAX_SENT_BYTES, RecordType};
@@ -396,16 +396,21 @@ impl Engine {
 
     /// Everything that the present input made due goes out together.
     fn flush(&mut self, now: Instant) {
-        self.flush_probes(now);
-        // What is due at once was scheduled as a timer like the rest.
-        while let Some(timer) = self.shared.timers.pop(now) {
-            self.timer_due(now, timer);
-        }
-        self.flush_probes(now);
-        for link in self.links.values_mut() {
-            link.flush_instances(now, &mut self.shared);
-            link.flush_answers(now, &mut self.shared);
-            link.flush_questions(now, &mut self.shared);
+        for _ in 0..MAX_ROUNDS {
+            self.flush_probes(now);
+            // What is due at once was scheduled as a timer like the rest.
+            while let Some(timer) = self.shared.timers.pop(now) {
+                self.timer_due(now, timer);
+            }
+            self.flush_probes(now);
+            for link in self.links.values_mut() {
+                link.flush_instances(now, &mut self.shared);
+                link.flush_answers(now, &mut self.shared);
+                link.flush_questions(now, &mut self.shared);
+            }
+            if self.shared.timers.next().is_none_or(|timeout| timeout.at > now) {
+                break;
+            }
         }
         self.tell_announced();
     }
@@ -484,13 +489,25 @@ impl Engine {
     }
 }
 
+/// One thing that is due makes another due, but not for ever: what is found makes a question,
+/// an old answer its refresh.
+const MAX_ROUNDS: usize = 16;
+
 /// Whether a TXT record fits the largest message together with its owner name.
 fn check_size(service: &Service, txt: &Txt) -> Result<(), ServiceError> {
-    // A header, and what a record has beside name and data, in bytes.
-    const OTHER_BYTES: usize = 12 + 10;
-    let bytes = txt.wire().len();
-    let all = service.full_name().wire().len().saturating_add(bytes).saturating_add(OTHER_BYTES);
-    if all > MAX_SENT_BYTES { Err(TxtError::RecordTooLong { bytes }.into()) } else { Ok(()) }
+    let room = longest_instance(&service.service, txt);
+    if service.instance.as_bytes().len() > room {
+        return Err(TxtError::RecordTooLong { bytes: txt.wire().len() }.into());
+    }
+    Ok(())
+}
+
+/// The longest instance name, in bytes, under which a TXT record can be sent.
+fn longest_instance(service: &ServiceType, txt: &Txt) -> usize {
+    // A header, what a record has beside name and data, and a label's length, in bytes.
+    const OTHER_BYTES: usize = 12 + 10 + 1;
+    let taken = service.name().wire().len().saturating_add(txt.wire().len()).saturating_add(OTHER_BYTES);
+    MAX_SENT_BYTES.saturating_sub(taken).min(MAX_LABEL_BYTES)
 }
 
 /// What was cached before a sleep is believed so long after it: time for three questions.

@@ -1,6 +1,6 @@
 //! The records we hold on one link: what is answered, announced, defended and taken back.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::claim::ClaimId;
@@ -64,8 +64,14 @@ pub(super) struct Own {
     records: BTreeMap<RecordKey, OwnRecord>,
     names: HashMap<Name, Vec<RecordKey>, Seeded>,
     claims: BTreeMap<ClaimId, Vec<RecordKey>>,
+    /// What was held until lately, and when it was last multicast: the one-second rule goes on
+    /// when it comes back.
+    released: VecDeque<(Instant, Name, RecordData)>,
     next: u32,
 }
+
+/// How many of them.
+const MAX_RELEASED: usize = 256;
 
 impl Own {
     pub(super) fn new(seeded: Seeded) -> Self {
@@ -73,6 +79,7 @@ impl Own {
             records: BTreeMap::new(),
             names: HashMap::with_hasher(seeded),
             claims: BTreeMap::new(),
+            released: VecDeque::new(),
             next: 0,
         }
     }
@@ -133,8 +140,12 @@ impl Own {
                 None => {
                     let key = RecordKey(self.next);
                     self.next = self.next.wrapping_add(1);
+                    let same = |(_, name, data): &&(Instant, Name, RecordData)| {
+                        *name == record.name && *data == record.data
+                    };
+                    let last = self.released.iter().rev().find(same).map(|(last, ..)| *last);
                     self.names.entry(record.name.clone()).or_default().push(key);
-                    self.records.insert(key, OwnRecord { record, telling, owners: vec![claim], last: None });
+                    self.records.insert(key, OwnRecord { record, telling, owners: vec![claim], last });
                     installed.added.push(key);
                     key
                 }
@@ -166,6 +177,12 @@ impl Own {
             }
         }
         installed.removed_keys.push(key);
+        if let Some(last) = own.last {
+            if self.released.len() >= MAX_RELEASED {
+                self.released.pop_front();
+            }
+            self.released.push_back((last, own.record.name.clone(), own.record.data.clone()));
+        }
         if own.telling == Telling::Announced && own.last.is_some() {
             installed.removed.push(own.record);
         }

@@ -110,23 +110,18 @@ impl Link {
         self.hear_more_known_answers(now, packet.source, message, shared);
         let mut wanted: Vec<Wanted> = Vec::new();
         let mut questions = 0_usize;
-        let mut answered: Vec<Question<'_>> = Vec::new();
         for question in message.questions() {
             questions = questions.saturating_add(1);
             if defended.iter().any(|name| question.name.is(name)) {
                 continue;
             }
-            let before = wanted.len();
             self.find_answers(&question, question.unicast || packet.unicast, &mut wanted);
-            if wanted.len() > before {
-                answered.push(question);
-            }
         }
         if wanted.is_empty() {
             return;
         }
         if packet.source.port() != MDNS_PORT {
-            self.reply_legacy(now, packet.source, header.id, &answered, &wanted, shared);
+            self.reply_legacy(now, packet.source, message, &wanted, shared);
             return;
         }
         self.take_off_known(message, &mut wanted);

@@ -10,8 +10,7 @@ use super::link::{Families, Link, Shared};
 use super::own::{MULTICAST_INTERVAL, RecordKey};
 use super::respond::Rule;
 use super::timer::Timer;
-use crate::name::Name;
-use crate::wire::{MAX_SENT_BYTES, Packer, Record, RecordType, Section};
+use crate::wire::{MAX_SENT_BYTES, Message, Packer, Record, Section};
 
 /// The time to live in legacy replies is at most this, in seconds (RFC 6762 §6.7).
 const LEGACY_TTL_SECONDS: u32 = 10;
@@ -196,14 +195,12 @@ impl Link {
     /// lives (RFC 6762 §6.7).
     pub(super) fn pack_legacy(
         &self,
-        id: u16,
-        questions: &[(Name, RecordType)],
+        query: &Message<'_>,
         records: &[(RecordKey, Option<u32>)],
     ) -> Option<Bytes> {
-        let mut packer = Packer::legacy(self.limit(), id);
-        for (name, rtype) in questions {
-            packer.question(name, *rtype, false).ok()?;
-        }
+        let header = query.header();
+        let mut packer = Packer::legacy(self.limit(), header.id);
+        packer.repeat_questions(query.question_bytes()?, header.questions).ok()?;
         let mut packed: BTreeSet<RecordKey> = BTreeSet::new();
         for (key, ttl) in records {
             let Some(own) = self.own.get(*key) else { continue };

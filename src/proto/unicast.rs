@@ -7,8 +7,7 @@ use super::link::{Budget, Link, Shared};
 use super::own::RecordKey;
 use super::respond::Wanted;
 use super::timer::Timer;
-use crate::name::Name;
-use crate::wire::{MDNS_PORT, Question, RecordType};
+use crate::wire::{MDNS_PORT, Message};
 
 /// The most unicast replies that wait on one link.
 const MAX_REPLIES: usize = 512;
@@ -89,8 +88,7 @@ impl Link {
         &mut self,
         now: Instant,
         to: SocketAddr,
-        id: u16,
-        questions: &[Question<'_>],
+        query: &Message<'_>,
         wanted: &[Wanted],
         shared: &mut Shared,
     ) {
@@ -98,8 +96,7 @@ impl Link {
             return;
         }
         let records: Vec<(RecordKey, Option<u32>)> = wanted.iter().map(|want| (want.key, want.ttl)).collect();
-        let asked: Vec<(Name, RecordType)> = questions.iter().map(|q| (q.name.to_name(), q.rtype)).collect();
-        if let Some(payload) = self.pack_legacy(id, &asked, &records) {
+        if let Some(payload) = self.pack_legacy(query, &records) {
             self.unicast(payload, to, shared);
         }
     }

@@ -136,6 +136,21 @@ impl Packer {
         })
     }
 
+    /// Repeats the questions of a query as they stood there, from
+    /// [`Message::question_bytes`](super::Message::question_bytes). Only as the first thing: pointers within count
+    /// from the beginning of the message.
+    ///
+    /// # Errors
+    /// [`Full`] if they do not fit, or if there is something already.
+    pub fn repeat_questions(&mut self, bytes: &[u8], count: u16) -> Result<(), Full> {
+        if !self.is_empty() || self.bytes.len().saturating_add(bytes.len()) > self.limit {
+            return Err(Full);
+        }
+        self.bytes.extend_from_slice(bytes);
+        self.counts.questions = count;
+        Ok(())
+    }
+
     /// Adds a record of class IN; `ttl` is in seconds.
     ///
     /// # Errors

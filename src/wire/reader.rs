@@ -138,9 +138,13 @@ impl<'p> Message<'p> {
         }
     }
 
-    /// The records of all sections in order, at most [`MAX_RECORDS`]. Ends at the first
-    /// whose owner name or length is broken; empty if the questions cannot be passed over.
-    pub fn records(&self) -> Records<'p> {
+    /// The bytes of the question section as they stand, if it can be read to its end.
+    pub fn question_bytes(&self) -> Option<&'p [u8]> {
+        self.packet.get(HEADER_BYTES..self.after_questions()?)
+    }
+
+    /// Where the questions end.
+    fn after_questions(&self) -> Option<usize> {
         let mut at = Some(HEADER_BYTES);
         for _ in 0..self.header.questions {
             at = at
@@ -151,6 +155,13 @@ impl<'p> Message<'p> {
                 break;
             }
         }
+        at
+    }
+
+    /// The records of all sections in order, at most [`MAX_RECORDS`]. Ends at the first
+    /// whose owner name or length is broken; empty if the questions cannot be passed over.
+    pub fn records(&self) -> Records<'p> {
+        let at = self.after_questions();
         let Header { answers, authorities, additionals, .. } = self.header;
         Records {
             packet: self.packet,
