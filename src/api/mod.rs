@@ -26,7 +26,7 @@ use tokio::sync::oneshot;
 use crate::name::{HostName, ServiceType};
 use crate::net::{Command, Key, LinkStatus};
 use crate::proto::Search;
-use crate::service::{Service, subtype_name};
+use crate::service::{Instance, Service, subtype_name};
 
 /// How many handles may be open and commands waiting, together. Far beyond any use; it keeps
 /// a caller's runaway loop from eating the memory.
@@ -127,6 +127,24 @@ impl Mdns {
     /// A bad service type; [`Error::Stopped`] or [`Error::Busy`].
     pub fn browse(&self, service: impl AsServiceType) -> Result<Browse, Error> {
         self.search(Search::Service(service.as_service_type()?))
+    }
+
+    /// Tells that an instance that was found cannot be reached: its records are asked for anew,
+    /// and if nobody repeats them within ten seconds every browse loses it (RFC 6762 §10.4).
+    ///
+    /// ```no_run
+    /// # async fn f(mdns: salut::Mdns, node: salut::Instance) -> Result<(), salut::Error> {
+    /// if std::net::TcpStream::connect(&*node.sockets()).is_err() {
+    ///     mdns.reconfirm(&node)?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] or [`Error::Busy`].
+    pub fn reconfirm(&self, instance: &Instance) -> Result<(), Error> {
+        let Instance { service, name, .. } = instance.clone();
+        send(self.commands(), Command::Reconfirm { service, instance: name })
     }
 
     /// Browses for those instances of a service type that carry a subtype (RFC 6763 §7.1).

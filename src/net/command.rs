@@ -7,7 +7,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::LinkStatus;
 use crate::api::{Mailbox, News, Writer};
-use crate::name::HostName;
+use crate::name::{HostName, InstanceName, ServiceType};
 use crate::proto::{LinkIndex, Search};
 use crate::service::{Interface, Service};
 use crate::txt::Txt;
@@ -30,6 +30,7 @@ pub(crate) enum Command {
     Withdraw { key: Key, done: oneshot::Sender<()> },
     Browse { key: Key, search: Search, mailbox: Writer<Mailbox> },
     Resolve { key: Key, host: HostName, found: watch::Sender<Found> },
+    Reconfirm { service: ServiceType, instance: InstanceName },
     End { key: Key },
     Status { reply: oneshot::Sender<Vec<LinkStatus>> },
     Shutdown { done: oneshot::Sender<()> },

@@ -327,6 +327,7 @@ impl Task {
             Command::SetPort { key, port } => self.handles.set_port(engine, now, key, port),
             Command::Withdraw { key, done } => self.handles.end(engine, now, key, Some(done)),
             Command::End { key } => self.handles.end(engine, now, key, None),
+            Command::Reconfirm { service, instance } => engine.reconfirm(now, &service, &instance),
             Command::Status { reply } => {
                 let _ = reply.send(self.links.status());
             }
