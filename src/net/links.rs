@@ -63,8 +63,10 @@ pub(super) enum Look {
 pub(super) enum LinkNews {
     /// A link came, changed or went.
     Link(LinkIndex, Option<LinkState>),
-    /// A link works again after it did not, or after its carrier was away.
+    /// Sends on a link work again after they failed.
     Recovered(LinkIndex),
+    /// It was without carrier for a moment.
+    Returned(LinkIndex),
 }
 
 #[derive(Debug, Default)]
@@ -121,7 +123,7 @@ impl Links {
                         link.close();
                     }
                     if link.update(info) && link.told.is_some() {
-                        self.news.push_back(LinkNews::Recovered(LinkIndex(index)));
+                        self.news.push_back(LinkNews::Returned(LinkIndex(index)));
                     }
                 }
                 None => {

@@ -304,6 +304,7 @@ impl Task {
             }
             match self.links.news() {
                 Some(LinkNews::Link(link, state)) => self.engine.handle_link(now, link, state),
+                Some(LinkNews::Returned(link)) => self.engine.handle_return(now, link),
                 Some(LinkNews::Recovered(link)) => self.engine.handle_recovery(now, link),
                 None => return,
             }

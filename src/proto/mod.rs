@@ -207,6 +207,14 @@ impl Engine {
         self.flush(now);
     }
 
+    /// The link was gone for a moment, as when a cable is pulled and plugged in again, perhaps
+    /// elsewhere: names are probed and announced there as on a new link, and everything is
+    /// asked again (RFC 6762 §8).
+    pub fn handle_return(&mut self, now: Instant, link: LinkIndex) {
+        self.come_back(now, link);
+        self.flush(now);
+    }
+
     /// Sends on this link work again after they failed.
     pub fn handle_recovery(&mut self, now: Instant, link: LinkIndex) {
         if let Some(link) = self.links.get_mut(&link) {

@@ -54,6 +54,8 @@ pub(super) struct Ask {
     refresh: bool,
     /// Families on which another host just asked it (RFC 6762 §7.3).
     heard: Families,
+    /// When that was, for a question with its answer in hand.
+    heard_at: Option<Instant>,
     /// It waited for the link to come up: it may ask for a unicast reply (RFC 6762 §5.4).
     waited: bool,
     /// Until when a unicast reply is welcome.
@@ -166,6 +168,7 @@ impl Link {
             next: None,
             refresh: false,
             heard: Families::NONE,
+            heard_at: None,
             waited,
             unicast_until: None,
         };
@@ -308,7 +311,22 @@ impl Link {
         let Some(key) = self.asks.find(&name, question.rtype).filter(|_| all_known) else { return };
         let open = self.open();
         let Some(ask) = self.asks.asks.get_mut(&key) else { return };
-        let Some(next) = ask.next.filter(|_| !ask.waited) else { return };
+        let Some(next) = ask.next else {
+            // Nothing but a refresh could be planned: it is spared that as well.
+            if ask.heard_at.is_none_or(|at| now.saturating_duration_since(at) >= FIRST_INTERVAL) {
+                ask.heard = Families::NONE;
+            }
+            ask.heard.set(Family::of(source.ip()), true);
+            ask.heard_at = Some(now);
+            if open.without(ask.heard).is_empty() {
+                ask.last = Some(now);
+                ask.heard = Families::NONE;
+            }
+            return;
+        };
+        if ask.waited {
+            return;
+        }
         let planned = match ask.last {
             None => true,
             Some(last) => {
