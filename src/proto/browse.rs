@@ -1,19 +1,16 @@
 //! From records to instances: PTR, SRV, TXT and addresses become found, updated, lost.
 
-use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::hash::Seeded;
 use super::io::{BrowseId, Event, ResolveId};
 use super::link::{Link, Shared};
-use super::query::FIRST_INTERVAL;
 use super::timer::{Timer, after};
 use crate::name::{HostName, InstanceName, Name, ServiceType};
 use crate::service::{Change, Instance, Lost};
 use crate::txt::Txt;
-use crate::wire::{RecordData, RecordType, Srv};
+use crate::wire::{RecordData, RecordType};
 
 /// An instance whose SRV or addresses expired is asked for twice more in this time before it
 /// is lost: a grace that RFC 6762 leaves open.
@@ -22,12 +19,6 @@ const RETURN_GRACE: Duration = Duration::from_secs(3);
 /// What is not heard again in this time after a failure was reported is gone
 /// (RFC 6762 §10.4).
 const RECONFIRM_WAIT: Duration = Duration::from_secs(10);
-
-/// After this many questions without an answer an instance has no TXT record.
-const TXT_QUESTIONS: u32 = 2;
-
-/// How often an instance that lacks only its TXT record is looked at.
-const TXT_CHECK: Duration = Duration::from_millis(250);
 
 /// An instance on one link, by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -60,10 +51,10 @@ pub(super) struct Instances {
     tracked: BTreeMap<InstanceKey, Tracked>,
     names: HashMap<Name, Vec<InstanceKey>, Seeded>,
     hosts: HashMap<Name, BTreeSet<InstanceKey>, Seeded>,
-    resolving: BTreeMap<Name, Vec<ResolveId>>,
+    pub(super) resolving: BTreeMap<Name, Vec<ResolveId>>,
     next: u32,
     touched: BTreeSet<InstanceKey>,
-    touched_hosts: BTreeSet<Name>,
+    pub(super) touched_hosts: BTreeSet<Name>,
 }
 
 impl Instances {
@@ -136,36 +127,6 @@ impl Link {
             self.untrack(key, shared);
         }
         self.stop_asking(name, RecordType::PTR, shared);
-    }
-
-    /// A host is to be resolved.
-    pub(super) fn resolve(
-        &mut self,
-        now: Instant,
-        host: &Name,
-        id: ResolveId,
-        waited: bool,
-        shared: &mut Shared,
-    ) {
-        self.instances.resolving.entry(host.clone()).or_default().push(id);
-        self.ask(now, host, RecordType::A, waited, shared);
-        self.ask(now, host, RecordType::AAAA, waited, shared);
-        self.instances.touched_hosts.insert(host.clone());
-    }
-
-    /// A host need not be resolved any longer.
-    pub(super) fn stop_resolving(&mut self, host: &Name, id: ResolveId, shared: &mut Shared) {
-        let Some(clients) = self.instances.resolving.get_mut(host) else { return };
-        let before = clients.len();
-        clients.retain(|client| *client != id);
-        let left = clients.len();
-        if left == 0 {
-            self.instances.resolving.remove(host);
-        }
-        if left < before {
-            self.stop_asking(host, RecordType::A, shared);
-            self.stop_asking(host, RecordType::AAAA, shared);
-        }
     }
 
     /// The cache changed at `name`.
@@ -397,63 +358,5 @@ impl Link {
                 self.ask_anew(now, &name, rtype, shared);
             }
         }
-    }
-
-    /// RFC 2782: the lowest priority, then the highest weight; of what replaced each other the
-    /// last.
-    fn best_srv(&self, name: &Name) -> Option<Srv> {
-        let all = self.cache.of_type(name, RecordType::SRV).filter_map(|entry| match &entry.data {
-            RecordData::Srv(srv) if srv.target.is_local() => Some((entry.freshness(), srv)),
-            _ => None,
-        });
-        let best = all.min_by_key(|((stays, heard), srv)| {
-            (!*stays, srv.priority, Reverse(srv.weight), Reverse(*heard), srv.port, srv.target.clone())
-        });
-        best.map(|(_, srv)| srv.clone())
-    }
-
-    fn txt_of(&self, name: &Name) -> Option<Txt> {
-        let known = self.cache.of_type(name, RecordType::TXT).filter_map(|entry| match &entry.data {
-            RecordData::Txt(txt) => Some((entry.freshness(), txt)),
-            _ => None,
-        });
-        let known = known.max_by_key(|(freshness, _)| *freshness).map(|(_, txt)| txt.clone());
-        known.or_else(|| self.cache.denies(name, RecordType::TXT).then(Txt::new))
-    }
-
-    /// When an instance without a TXT record has been waited for long enough; `None` if that
-    /// is now (RFC 6763 §6.1: then it has no attributes).
-    fn txt_given_up_at(&self, now: Instant, name: &Name) -> Option<Instant> {
-        let ask = self.asks.get(name, RecordType::TXT)?;
-        let at = after(ask.last.unwrap_or(now), FIRST_INTERVAL);
-        if ask.sent >= TXT_QUESTIONS && at <= now { None } else { Some(at.max(after(now, TXT_CHECK))) }
-    }
-
-    /// The addresses heard of a host, IPv4 first, link-local ones last. What nobody can
-    /// connect to is left out.
-    fn addresses(&self, host: &Name) -> Vec<IpAddr> {
-        let here_is_loopback = self.state.v4.iter().any(|(v4, _)| v4.is_loopback())
-            || self.state.v6.iter().any(|(v6, _)| v6.is_loopback());
-        let mut found: Vec<IpAddr> = self
-            .cache
-            .at(host)
-            .filter_map(|entry| match entry.data {
-                RecordData::A(v4) => Some(IpAddr::V4(v4)),
-                RecordData::Aaaa(v6) => Some(IpAddr::V6(v6)),
-                _ => None,
-            })
-            .filter(|address| match address {
-                IpAddr::V4(v4) => !v4.is_unspecified() && !v4.is_multicast() && !v4.is_broadcast(),
-                IpAddr::V6(v6) => !v6.is_unspecified() && !v6.is_multicast() && v6.to_ipv4_mapped().is_none(),
-            })
-            .filter(|address| here_is_loopback || !address.is_loopback())
-            .collect();
-        let link_local = |address: &IpAddr| match address {
-            IpAddr::V4(v4) => v4.is_link_local(),
-            IpAddr::V6(v6) => v6.is_unicast_link_local(),
-        };
-        found.sort_by_key(|address| (address.is_ipv6(), link_local(address), *address));
-        found.dedup();
-        found
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use super::entry::{Entry, Unanswered};
 use super::hash::Seeded;
 use super::io::{Family, LinkIndex};
 use super::link::Families;
@@ -56,59 +57,6 @@ pub(super) const MAX_RRSET: usize = 16;
 /// A record of the cache, by number. Numbers grow, so that order is age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct CacheKey(u64);
-
-#[derive(Debug)]
-pub(super) struct Entry {
-    name: Name,
-    pub(super) data: RecordData,
-    ttl: u32,
-    /// How many refreshes have been asked for; past the last one while it is leaving.
-    stage: u8,
-    /// Whether an active question wants it: then it is refreshed, and never evicted.
-    wanted: bool,
-    /// On which families it was heard last.
-    families: Families,
-    received: Instant,
-    expires: Instant,
-    source: IpAddr,
-    unanswered: Option<Box<Unanswered>>,
-}
-
-/// Questions of other hosts that should have been answered with a record and were not
-/// (RFC 6762 §10.5).
-#[derive(Debug)]
-struct Unanswered {
-    first: Instant,
-    last: Instant,
-    count: u32,
-}
-
-impl Entry {
-    /// The remaining time to live in whole seconds, if it is at least half of the full one:
-    /// what may stand in a known-answer list (RFC 6762 §7.1).
-    pub(super) fn known_ttl(&self, now: Instant) -> Option<u32> {
-        let left = self.expires.saturating_duration_since(now);
-        (left >= Duration::from_secs(self.ttl.into()).checked_div(2)?)
-            .then(|| u32::try_from(left.as_secs()).unwrap_or(self.ttl))
-    }
-
-    /// What to prefer of several records of which only one can be true: one that is not on its
-    /// last second, then the one heard last.
-    pub(super) fn freshness(&self) -> (bool, Instant) {
-        (self.stage != u8::MAX, self.received)
-    }
-
-    fn part(&self, thousandths: u32) -> Instant {
-        let whole = Duration::from_secs(self.ttl.into());
-        let part = whole.checked_mul(thousandths).and_then(|d| d.checked_div(1000)).unwrap_or(whole);
-        after(self.received, part)
-    }
-
-    /// No refresh any more: it will be gone when it expires.
-    fn stop_refreshing(&mut self) {
-        self.stage = u8::MAX;
-    }
-}
 
 /// What hearing a record did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

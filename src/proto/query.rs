@@ -1,18 +1,17 @@
 //! Asking: when a question is sent, what goes with it, and when it need not be sent at all.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::cache::CacheKey;
 use super::hash::Seeded;
-use super::io::Family;
 use super::link::{Families, Link, Shared};
+use super::overhear::Trusted;
 use super::timer::{Timer, after};
 use crate::name::{Name, WireName};
-use crate::wire::{CLASS_ANY, CLASS_IN, MAX_SENT_BYTES, Message, Packer, Question, RecordType, Section};
+use crate::wire::{MAX_SENT_BYTES, Packer, RecordType, Section};
 
 /// The first question waits this long (RFC 6762 §5.2), so that hosts that woke together do
 /// not ask together.
@@ -27,12 +26,6 @@ pub(super) const MAX_INTERVAL: Duration = Duration::from_secs(3600);
 /// How long after a question that asked for it a unicast reply is welcome (RFC 6762 §6).
 pub(super) const UNICAST_WINDOW: Duration = Duration::from_secs(2);
 
-/// The further packets of a truncated query come within this time (RFC 6762 §7.2).
-const TRUST: Duration = Duration::from_millis(500);
-
-/// The most hosts whose truncated queries are followed at one time.
-const MAX_TRUSTED: usize = 512;
-
 /// A question on one link, by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct AskKey(u32);
@@ -42,24 +35,24 @@ pub(super) struct Ask {
     pub(super) name: Name,
     pub(super) rtype: RecordType,
     /// How many browses, instances and resolves want it.
-    clients: u32,
+    pub(super) clients: u32,
     /// How often it was asked, by us or by somebody else in our place.
     pub(super) sent: u32,
     pub(super) last: Option<Instant>,
     /// The wait after the next one.
-    interval: Duration,
+    pub(super) interval: Duration,
     /// The next one by back-off; none while a unique answer is in hand.
-    next: Option<Instant>,
+    pub(super) next: Option<Instant>,
     /// A cached answer wants to be refreshed with the next one.
-    refresh: bool,
+    pub(super) refresh: bool,
     /// Families on which another host just asked it (RFC 6762 §7.3).
-    heard: Families,
+    pub(super) heard: Families,
     /// When that was, for a question with its answer in hand.
-    heard_at: Option<Instant>,
+    pub(super) heard_at: Option<Instant>,
     /// It waited for the link to come up: it may ask for a unicast reply (RFC 6762 §5.4).
-    waited: bool,
+    pub(super) waited: bool,
     /// Until when a unicast reply is welcome.
-    unicast_until: Option<Instant>,
+    pub(super) unicast_until: Option<Instant>,
 }
 
 impl Ask {
@@ -69,27 +62,16 @@ impl Ask {
     }
 }
 
-/// A question that a truncated query of another host counted for, as it stood before.
-#[derive(Debug)]
-struct Trusted {
-    at: Instant,
-    key: AskKey,
-    next: Instant,
-    interval: Duration,
-    sent: u32,
-    last: Option<Instant>,
-}
-
 #[derive(Debug)]
 pub(super) struct Asks {
-    asks: BTreeMap<AskKey, Ask>,
+    pub(super) asks: BTreeMap<AskKey, Ask>,
     names: HashMap<Name, Vec<AskKey>, Seeded>,
     next: u32,
     /// The instant of the first question scheduled last: the next one joins it.
     first_at: Option<Instant>,
     /// What is to be sent when the current input has been dealt with.
     due: Vec<AskKey>,
-    trusted: BTreeMap<SocketAddr, Trusted>,
+    pub(super) trusted: BTreeMap<SocketAddr, Trusted>,
 }
 
 impl Asks {
@@ -118,15 +100,6 @@ impl Asks {
 
     pub(super) fn is_wanted(&self, name: &Name, rtype: RecordType) -> bool {
         self.find(name, rtype).is_some()
-    }
-
-    fn trust(&mut self, now: Instant, source: SocketAddr, before: Trusted) {
-        if self.trusted.len() >= MAX_TRUSTED {
-            self.trusted.retain(|_, before| now.saturating_duration_since(before.at) <= TRUST);
-        }
-        if self.trusted.len() < MAX_TRUSTED {
-            self.trusted.insert(source, before);
-        }
     }
 
     /// Whether any question about this name is active.
@@ -283,117 +256,8 @@ impl Link {
         self.asks.due.push(key);
     }
 
-    /// Another host asked. If we were about to ask the same, it has done so for us, on that
-    /// family (RFC 6762 §7.3); and cached records that it does not know of should now be
-    /// answered (§10.5).
-    pub(super) fn overhear(
-        &mut self,
-        now: Instant,
-        source: SocketAddr,
-        question: &Question<'_>,
-        message: &Message<'_>,
-        shared: &mut Shared,
-    ) {
-        if question.unicast || (question.class != CLASS_IN && question.class != CLASS_ANY) {
-            return;
-        }
-        if !self.asks.names(&question.name.decoded()) {
-            return;
-        }
-        let name = question.name.to_name();
-        let (known, all_known) = self.known_to_both(now, &name, message);
-        let truncated = message.header().truncated;
-        if !truncated {
-            let family = Family::of(source.ip());
-            let Shared { timers, rng, .. } = shared;
-            self.cache.overhear_question(now, &name, question.rtype, &known, family, timers, rng);
-        }
-        let Some(key) = self.asks.find(&name, question.rtype).filter(|_| all_known) else { return };
-        let open = self.open();
-        let Some(ask) = self.asks.asks.get_mut(&key) else { return };
-        let Some(next) = ask.next else {
-            // Nothing but a refresh could be planned: it is spared that as well.
-            if ask.heard_at.is_none_or(|at| now.saturating_duration_since(at) >= FIRST_INTERVAL) {
-                ask.heard = Families::NONE;
-            }
-            ask.heard.set(Family::of(source.ip()), true);
-            ask.heard_at = Some(now);
-            if open.without(ask.heard).is_empty() {
-                ask.last = Some(now);
-                ask.heard = Families::NONE;
-            }
-            return;
-        };
-        if ask.waited {
-            return;
-        }
-        let planned = match ask.last {
-            None => true,
-            Some(last) => {
-                let waited = now.saturating_duration_since(last);
-                waited >= next.saturating_duration_since(last).checked_div(2).unwrap_or_default()
-            }
-        };
-        if !planned {
-            return;
-        }
-        if truncated {
-            // More of its known answers follow at once, and may show that it asks for less
-            // than we do.
-            let before =
-                Trusted { at: now, key, next, interval: ask.interval, sent: ask.sent, last: ask.last };
-            self.asks.trust(now, source, before);
-        }
-        let Some(ask) = self.asks.asks.get_mut(&key) else { return };
-        ask.heard.set(Family::of(source.ip()), true);
-        if open.without(ask.heard).is_empty() {
-            self.asked(now, key, shared);
-        }
-    }
-
-    /// A further packet of a truncated query: if it holds an answer that we don't know, that
-    /// host keeps somebody silent whom we want to hear, and has not asked for us after all
-    /// (RFC 6762 §7.3).
-    pub(super) fn overhear_more(
-        &mut self,
-        now: Instant,
-        source: SocketAddr,
-        message: &Message<'_>,
-        shared: &mut Shared,
-    ) {
-        if message.header().questions != 0 {
-            return;
-        }
-        let Some(before) = self.asks.trusted.get(&source) else { return };
-        let (key, next) = (before.key, before.next);
-        let Some(name) = self.asks.asks.get(&key).map(|ask| ask.name.clone()) else { return };
-        if self.known_to_both(now, &name, message).1 {
-            return;
-        }
-        let Some(before) = self.asks.trusted.remove(&source) else { return };
-        let Some(ask) = self.asks.asks.get_mut(&key) else { return };
-        (ask.next, ask.interval, ask.sent, ask.last) =
-            (Some(next), before.interval, before.sent, before.last);
-        ask.heard = Families::NONE;
-        shared.timers.set(Timer::Question(self.index, key), next.max(now));
-    }
-
-    /// The cached records at `name` that stand in the known answers of a query, and whether
-    /// we would list all of those too: else that asker keeps silent somebody whom we want to
-    /// hear.
-    fn known_to_both(&self, now: Instant, name: &Name, message: &Message<'_>) -> (BTreeSet<CacheKey>, bool) {
-        let mut known = BTreeSet::new();
-        let mut all = true;
-        for record in message.records().filter(|r| r.section == Section::Answer && r.name.is(name)) {
-            let key = record.data().and_then(|data| self.cache.find(name, &data));
-            all &= key.and_then(|key| self.cache.get(key)?.known_ttl(now)).is_some();
-            known.extend(key);
-        }
-        (known, all)
-    }
-
     /// The question counts as asked: the next one follows after the interval.
-    fn asked(&mut self, now: Instant, key: AskKey, shared: &mut Shared) {
+    pub(super) fn asked(&mut self, now: Instant, key: AskKey, shared: &mut Shared) {
         let Some(ask) = self.asks.asks.get_mut(&key) else { return };
         let by_schedule = ask.next.is_some_and(|next| next <= now) || ask.heard != Families::NONE;
         ask.sent = ask.sent.saturating_add(1);

@@ -1,0 +1,131 @@
+//! Links that come, change, go and come back (RFC 6762 §8, §10.3).
+
+use std::time::{Duration, Instant};
+
+use tracing::{debug, info};
+
+use super::Engine;
+use super::claim::{ClaimId, PROBE_DELAY};
+use super::io::{LinkIndex, LinkState};
+use super::link::Link;
+use super::respond::SHARED_DELAY;
+use super::timer::{Timer, after};
+
+/// What was cached before a sleep is believed so long after it: time for three questions.
+const WAKE_DOUBT: Duration = Duration::from_secs(4);
+
+impl Engine {
+    /// The state of a link, or `None` when it is gone. Given an unchanged state it does
+    /// nothing.
+    pub fn handle_link(&mut self, now: Instant, index: LinkIndex, state: Option<LinkState>) {
+        match state {
+            None => self.remove_link(index),
+            Some(state) if self.links.contains_key(&index) => self.change_link(now, index, state),
+            Some(state) => self.add_link(now, index, state),
+        }
+        self.flush(now);
+    }
+
+    /// The machine slept or the process stood still: everything is probed, announced and
+    /// asked again (RFC 6762 §8). `now` may not show how long that was: what is cached is
+    /// believed for a few seconds more, unless it is heard again.
+    pub fn handle_wake(&mut self, now: Instant) {
+        let links: Vec<LinkIndex> = self.links.keys().copied().collect();
+        for index in links {
+            let until = after(now, WAKE_DOUBT);
+            self.on(index, |link, shared| link.cache.doubt(until, &mut shared.timers));
+            self.come_back(now, index);
+        }
+        self.flush(now);
+    }
+
+    /// The link was gone for a moment, as when a cable is pulled and plugged in again, perhaps
+    /// elsewhere: names are probed and announced there as on a new link, and everything is
+    /// asked again (RFC 6762 §8).
+    pub fn handle_return(&mut self, now: Instant, link: LinkIndex) {
+        self.come_back(now, link);
+        self.flush(now);
+    }
+
+    /// Sends on this link work again after they failed.
+    pub fn handle_recovery(&mut self, now: Instant, link: LinkIndex) {
+        if let Some(link) = self.links.get_mut(&link) {
+            let wait = self.shared.rng.between(SHARED_DELAY.0, SHARED_DELAY.1);
+            self.shared.timers.set(Timer::Connectivity(link.index), after(now, wait));
+        }
+        self.flush(now);
+    }
+
+    fn add_link(&mut self, now: Instant, index: LinkIndex, state: LinkState) {
+        info!(link = %state.name, v4 = state.v4_open, v6 = state.v6_open, "link added");
+        let mut link = Link::new(index, state, self.shared.seeded);
+        for (id, (name, service)) in &self.browses {
+            link.seek(now, name, service, *id, true, &mut self.shared);
+        }
+        for (id, name) in &self.resolves {
+            link.resolve(now, name, *id, true, &mut self.shared);
+        }
+        self.links.insert(index, link);
+        self.start_claims(now, index);
+    }
+
+    /// RFC 6762 §10.3: what was heard on a link that is gone is forgotten with it.
+    fn remove_link(&mut self, index: LinkIndex) {
+        if let Some(mut link) = self.links.remove(&index) {
+            info!(link = %link.state.name, "link removed");
+            link.lose_all(&mut self.shared);
+            self.shared.timers.forget_link(index);
+        }
+    }
+
+    fn change_link(&mut self, now: Instant, index: LinkIndex, state: LinkState) {
+        let Some(link) = self.links.get_mut(&index) else { return };
+        if link.state == state {
+            return;
+        }
+        let before = std::mem::replace(&mut link.state, state);
+        let was_open = before.v4_open || before.v6_open;
+        let opened = (link.state.v4_open && !before.v4_open) || (link.state.v6_open && !before.v6_open);
+        let addresses = before.v4 != link.state.v4 || before.v6 != link.state.v6;
+        debug!(link = %link.state.name, opened, addresses, "link changed");
+        if !was_open && opened {
+            self.come_back(now, index);
+            return;
+        }
+        if was_open && !link.is_open() {
+            let state = link.state.clone();
+            self.remove_link(index);
+            self.add_link(now, index, state);
+            return;
+        }
+        if addresses {
+            // RFC 6762 §8.4: the new set is announced; it need not be probed.
+            let hosts: Vec<ClaimId> = self.claims.hosts.keys().map(|id| ClaimId::Host(*id)).collect();
+            for id in hosts {
+                self.update_claim(now, index, id);
+            }
+        }
+        if opened {
+            self.announce_again(now, index);
+            self.on(index, |link, shared| link.ask_again(now, true, false, shared));
+        }
+    }
+
+    /// A link is usable again, or the machine woke: probe, announce, ask (RFC 6762 §8).
+    fn come_back(&mut self, now: Instant, index: LinkIndex) {
+        let Some(link) = self.links.get_mut(&index) else { return };
+        link.ask_again(now, true, true, &mut self.shared);
+        let claims: Vec<ClaimId> = link.claims.keys().copied().collect();
+        let wait = self.shared.rng.between(Duration::ZERO, PROBE_DELAY);
+        for id in claims {
+            self.restart_claim(now, index, id, Some(wait));
+        }
+        self.start_claims(now, index);
+    }
+
+    /// Sends work again: what was said and asked into the void is said and asked once more.
+    pub(super) fn speak_up(&mut self, now: Instant, index: LinkIndex) {
+        self.announce_again(now, index);
+        self.on(index, |link, shared| link.ask_again(now, false, false, shared));
+    }
+}

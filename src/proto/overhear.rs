@@ -1,0 +1,153 @@
+//! Questions of other hosts: what they spare us, and what their silence tells
+//! (RFC 6762 §7.3, §10.5).
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use super::cache::CacheKey;
+use super::io::Family;
+use super::link::{Families, Link, Shared};
+use super::query::{AskKey, Asks, FIRST_INTERVAL};
+use super::timer::Timer;
+use crate::name::Name;
+use crate::wire::{CLASS_ANY, CLASS_IN, Message, Question, Section};
+
+/// The further packets of a truncated query come within this time (RFC 6762 §7.2).
+const TRUST: Duration = Duration::from_millis(500);
+
+/// The most hosts whose truncated queries are followed at one time.
+const MAX_TRUSTED: usize = 512;
+
+/// A question that a truncated query of another host counted for, as it stood before.
+#[derive(Debug)]
+pub(super) struct Trusted {
+    at: Instant,
+    key: AskKey,
+    next: Instant,
+    interval: Duration,
+    sent: u32,
+    last: Option<Instant>,
+}
+
+impl Asks {
+    fn trust(&mut self, now: Instant, source: SocketAddr, before: Trusted) {
+        if self.trusted.len() >= MAX_TRUSTED {
+            self.trusted.retain(|_, before| now.saturating_duration_since(before.at) <= TRUST);
+        }
+        if self.trusted.len() < MAX_TRUSTED {
+            self.trusted.insert(source, before);
+        }
+    }
+}
+
+impl Link {
+    /// Another host asked. If we were about to ask the same, it has done so for us, on that
+    /// family (RFC 6762 §7.3); and cached records that it does not know of should now be
+    /// answered (§10.5).
+    pub(super) fn overhear(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        question: &Question<'_>,
+        message: &Message<'_>,
+        shared: &mut Shared,
+    ) {
+        if question.unicast || (question.class != CLASS_IN && question.class != CLASS_ANY) {
+            return;
+        }
+        if !self.asks.names(&question.name.decoded()) {
+            return;
+        }
+        let name = question.name.to_name();
+        let (known, all_known) = self.known_to_both(now, &name, message);
+        let truncated = message.header().truncated;
+        if !truncated {
+            let family = Family::of(source.ip());
+            let Shared { timers, rng, .. } = shared;
+            self.cache.overhear_question(now, &name, question.rtype, &known, family, timers, rng);
+        }
+        let Some(key) = self.asks.find(&name, question.rtype).filter(|_| all_known) else { return };
+        let open = self.open();
+        let Some(ask) = self.asks.asks.get_mut(&key) else { return };
+        let Some(next) = ask.next else {
+            // Nothing but a refresh could be planned: it is spared that as well.
+            if ask.heard_at.is_none_or(|at| now.saturating_duration_since(at) >= FIRST_INTERVAL) {
+                ask.heard = Families::NONE;
+            }
+            ask.heard.set(Family::of(source.ip()), true);
+            ask.heard_at = Some(now);
+            if open.without(ask.heard).is_empty() {
+                ask.last = Some(now);
+                ask.heard = Families::NONE;
+            }
+            return;
+        };
+        if ask.waited {
+            return;
+        }
+        let planned = match ask.last {
+            None => true,
+            Some(last) => {
+                let waited = now.saturating_duration_since(last);
+                waited >= next.saturating_duration_since(last).checked_div(2).unwrap_or_default()
+            }
+        };
+        if !planned {
+            return;
+        }
+        if truncated {
+            // More of its known answers follow at once, and may show that it asks for less
+            // than we do.
+            let before =
+                Trusted { at: now, key, next, interval: ask.interval, sent: ask.sent, last: ask.last };
+            self.asks.trust(now, source, before);
+        }
+        let Some(ask) = self.asks.asks.get_mut(&key) else { return };
+        ask.heard.set(Family::of(source.ip()), true);
+        if open.without(ask.heard).is_empty() {
+            self.asked(now, key, shared);
+        }
+    }
+
+    /// A further packet of a truncated query: if it holds an answer that we don't know, that
+    /// host keeps somebody silent whom we want to hear, and has not asked for us after all
+    /// (RFC 6762 §7.3).
+    pub(super) fn overhear_more(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        message: &Message<'_>,
+        shared: &mut Shared,
+    ) {
+        if message.header().questions != 0 {
+            return;
+        }
+        let Some(before) = self.asks.trusted.get(&source) else { return };
+        let (key, next) = (before.key, before.next);
+        let Some(name) = self.asks.asks.get(&key).map(|ask| ask.name.clone()) else { return };
+        if self.known_to_both(now, &name, message).1 {
+            return;
+        }
+        let Some(before) = self.asks.trusted.remove(&source) else { return };
+        let Some(ask) = self.asks.asks.get_mut(&key) else { return };
+        (ask.next, ask.interval, ask.sent, ask.last) =
+            (Some(next), before.interval, before.sent, before.last);
+        ask.heard = Families::NONE;
+        shared.timers.set(Timer::Question(self.index, key), next.max(now));
+    }
+
+    /// The cached records at `name` that stand in the known answers of a query, and whether
+    /// we would list all of those too: else that asker keeps silent somebody whom we want to
+    /// hear.
+    fn known_to_both(&self, now: Instant, name: &Name, message: &Message<'_>) -> (BTreeSet<CacheKey>, bool) {
+        let mut known = BTreeSet::new();
+        let mut all = true;
+        for record in message.records().filter(|r| r.section == Section::Answer && r.name.is(name)) {
+            let key = record.data().and_then(|data| self.cache.find(name, &data));
+            all &= key.and_then(|key| self.cache.get(key)?.known_ttl(now)).is_some();
+            known.extend(key);
+        }
+        (known, all)
+    }
+}

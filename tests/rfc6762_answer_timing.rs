@@ -1,0 +1,276 @@
+//! RFC 6762 §6: when an answer goes out, how often, and with what it shares a message.
+#![cfg(feature = "sim")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod rfc;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rfc::*;
+
+/// How long the announced node waits with its answer, for many seeds.
+fn delays(packet: &Packet, seeds: u64) -> Vec<Duration> {
+    (0..seeds)
+        .map(|seed| {
+            let mut scene = Scene::seeded(seed);
+            scene.announce(node());
+            scene.run(secs(60));
+            let asked = scene.now();
+            scene.hear(packet);
+            scene.next(secs(1)).at - asked
+        })
+        .collect()
+}
+
+/// No record is in two multicasts of less than `apart`.
+#[track_caller]
+fn is_kept_apart(sent: &[Sent], apart: Duration) {
+    let mut last: BTreeMap<String, Duration> = BTreeMap::new();
+    for message in sent.iter().filter(|sent| sent.is_multicast() && !sent.is_query()) {
+        for line in message.records() {
+            if let Some(before) = last.insert(line.clone(), message.at) {
+                let gap = message.at - before;
+                assert!(gap >= apart, "{line} again after {gap:?}");
+            }
+        }
+    }
+}
+
+// ---- delays
+
+#[test]
+fn unique_answers_go_out_at_once() {
+    proves!("6762-6-unique-at-once");
+    for question in
+        ["alpha.local A", "node._exo._tcp.local SRV", "node._exo._tcp.local ANY", "alpha.local AAAA"]
+    {
+        assert!(delays(&query().ask(question), 20).iter().all(|delay| *delay <= ms(10)), "{question}");
+    }
+}
+
+#[test]
+fn shared_answers_wait_an_even_draw_of_20_to_120_ms() {
+    proves!("6762-6-shared-delay");
+    spread(&delays(&query().ask("_exo._tcp.local PTR"), 400), 20, 120);
+    spread(&delays(&query().ask("_services._dns-sd._udp.local PTR"), 400), 20, 120);
+}
+
+#[test]
+fn answers_to_several_questions_wait_20_to_120_ms_unique_ones_too() {
+    proves!("6762-6.3-delay");
+    let packet = query().ask("alpha.local A").ask("node._exo._tcp.local SRV");
+    spread(&delays(&packet, 400), 20, 120);
+    // Another host may answer the second question.
+    spread(&delays(&query().ask("alpha.local A").ask("beta.local A"), 400), 20, 120);
+}
+
+#[test]
+fn answers_to_a_truncated_query_wait_400_to_500_ms() {
+    proves!("6762-7.2-tc-delay");
+    spread(&delays(&query().ask("_exo._tcp.local PTR").truncated(), 400), 400, 500);
+    spread(&delays(&query().ask("alpha.local A").truncated(), 400), 400, 500);
+}
+
+#[test]
+fn each_further_truncated_packet_of_the_source_prolongs_the_wait() {
+    proves!("6762-7.2-tc-delay");
+    for seed in 0..50 {
+        let mut scene = Scene::seeded(seed);
+        scene.announce(node());
+        scene.run(secs(60));
+        let known = query().answer("_exo._tcp.local 4500 PTR other._exo._tcp.local");
+        scene.hear(&query().ask("_exo._tcp.local PTR").truncated());
+        scene.is_quiet(ms(300));
+        let further = scene.now();
+        scene.hear(&known.clone().truncated());
+        between(scene.next(secs(2)).at - further, 400, 500);
+        // A last packet, without TC, or one of another host, does not.
+        scene.run(secs(60));
+        let first = scene.now();
+        scene.hear(&query().ask("_exo._tcp.local PTR").truncated());
+        scene.is_quiet(ms(300));
+        scene.hear(&known);
+        scene.hear_from(NEIGHBOUR, &known.truncated());
+        between(scene.next(secs(2)).at - first, 400, 500);
+    }
+}
+
+// ---- rates
+
+#[test]
+fn a_record_is_multicast_at_most_once_a_second() {
+    proves!("6762-6-one-second");
+    let questions = [
+        "_exo._tcp.local PTR",
+        "alpha.local A",
+        "alpha.local AAAA",
+        "node._exo._tcp.local SRV",
+        "node._exo._tcp.local ANY",
+        "1.0.0.10.in-addr.arpa PTR",
+        "_services._dns-sd._udp.local PTR",
+    ];
+    for seed in 0..10 {
+        let mut scene = Scene::seeded(seed);
+        scene.announce(node());
+        let mut sent = scene.run(ms(1000));
+        for step in 0..400 {
+            let question = questions[(step * 7 + usize::try_from(seed).unwrap()) % questions.len()];
+            scene.hear(&query().ask(question));
+            sent.extend(scene.run(ms(37)));
+        }
+        sent.extend(scene.run(secs(5)));
+        assert!(sent.len() >= 15);
+        is_kept_apart(&sent, secs(1));
+    }
+}
+
+#[test]
+fn an_answer_that_comes_too_soon_is_given_when_the_second_is_over() {
+    proves!("6762-6-one-second");
+    let mut scene = Scene::announced();
+    scene.hear(&query().ask("alpha.local A"));
+    let first = only(scene.run(ms(100)));
+    scene.hear_from(NEIGHBOUR, &query().ask("alpha.local A"));
+    assert_eq!(scene.next(secs(5)).at - first.at, secs(1));
+    scene.is_quiet(secs(5));
+}
+
+#[test]
+fn the_second_is_counted_for_each_link() {
+    proves!("6762-6-one-second");
+    let mut scene = Scene::announced();
+    let other = quick_segment(&mut scene.lan);
+    attach(&mut scene.lan, scene.alpha, other, &["10.1.0.1"], &[]);
+    scene.run(secs(10));
+    let question = query().ask("node._exo._tcp.local TXT").bytes();
+    for segment in [scene.segment, other] {
+        let source = if segment == other { "10.1.0.9:5353" } else { STRANGER };
+        scene.lan.inject(segment, source.parse().unwrap(), None, &question);
+        assert_eq!(only(scene.run(ms(10))).segment, segment);
+    }
+}
+
+// ---- defence
+
+/// The stranger probes for the node's name with a lesser proposal.
+fn probe(qu: &str) -> Packet {
+    query()
+        .ask(&format!("node._exo._tcp.local {qu}ANY"))
+        .authority("node._exo._tcp.local 120 SRV 0 0 1 beta.local")
+}
+
+#[test]
+fn a_probe_for_an_own_name_is_answered_at_once() {
+    proves!("6762-6-defence");
+    for seed in 0..20 {
+        let mut scene = Scene::seeded(seed);
+        scene.announce(node());
+        scene.run(secs(60));
+        // Neither a second question nor a truncated list delays it.
+        for packet in [probe(""), probe("").ask("beta.local ANY"), probe("").ask("_exo._tcp.local PTR")] {
+            scene.run(secs(5));
+            let asked = scene.now();
+            scene.hear(&packet);
+            let answer = scene.next(secs(1));
+            assert_eq!((answer.at - asked, answer.to.to_string()), (ms(0), GROUP.to_owned()));
+            assert!(answer.has("node._exo._tcp.local 120 flush SRV 0 0 52415 alpha.local"));
+            assert!(answer.has("node._exo._tcp.local 4500 flush TXT"));
+        }
+    }
+}
+
+#[test]
+fn each_of_three_probes_is_answered_250_ms_apart() {
+    proves!("6762-6-defence-interval", "6762-6-defence");
+    let mut scene = Scene::announced();
+    let start = scene.now();
+    let mut sent = Vec::new();
+    for _ in 0..3 {
+        scene.hear(&probe(""));
+        sent.extend(scene.run(ms(250)));
+    }
+    let defended: Vec<Duration> = sent
+        .iter()
+        .filter(|sent| sent.has("node._exo._tcp.local 120 flush SRV"))
+        .map(|sent| sent.at - start)
+        .collect();
+    assert_eq!(defended, [ms(0), ms(250), ms(500)]);
+}
+
+#[test]
+fn probes_that_come_faster_are_answered_every_250_ms() {
+    proves!("6762-6-defence-interval");
+    let mut scene = Scene::announced();
+    let mut sent = Vec::new();
+    for _ in 0..100 {
+        scene.hear(&probe(""));
+        sent.extend(scene.run(ms(20)));
+    }
+    let srv: Vec<Sent> =
+        sent.iter().filter(|sent| sent.has("node._exo._tcp.local 120 flush SRV")).cloned().collect();
+    assert!(srv.len() >= 8);
+    is_kept_apart(&srv.clone(), ms(250));
+}
+
+#[test]
+fn what_was_not_probed_for_keeps_to_the_second_in_a_defence() {
+    proves!("6762-6-defence-interval", "6762-6-one-second");
+    let mut scene = Scene::announced();
+    let mut sent = Vec::new();
+    for _ in 0..12 {
+        scene.hear(&probe(""));
+        sent.extend(scene.run(ms(250)));
+    }
+    let addresses: Vec<Sent> =
+        sent.iter().filter(|sent| sent.has("alpha.local 120 flush A")).cloned().collect();
+    for pair in addresses.windows(2) {
+        assert!(pair[1].at - pair[0].at >= secs(1), "the address again after {:?}", pair[1].at - pair[0].at);
+    }
+}
+
+// ---- aggregation
+
+#[test]
+fn answers_that_are_due_one_after_the_other_share_a_message() {
+    proves!("6762-6.4-aggregation");
+    for seed in 0..50 {
+        let mut scene = Scene::seeded(seed);
+        scene.announce(node());
+        scene.run(secs(60));
+        scene.hear(&query().ask("_exo._tcp.local PTR"));
+        scene.run(ms(10));
+        scene.hear_from(NEIGHBOUR, &query().ask("_services._dns-sd._udp.local PTR"));
+        let answer = scene.next(secs(1));
+        same(
+            &answer.answers,
+            &[
+                "_exo._tcp.local 4500 PTR node._exo._tcp.local",
+                "_services._dns-sd._udp.local 4500 PTR _exo._tcp.local",
+            ],
+        );
+        scene.is_quiet(secs(1));
+    }
+}
+
+#[test]
+fn no_answer_waits_for_one_that_is_not_scheduled() {
+    proves!("6762-6.4-aggregation");
+    let mut scene = Scene::announced();
+    let asked = scene.now();
+    scene.hear(&query().ask("_exo._tcp.local PTR"));
+    between(scene.next(secs(1)).at - asked, 20, 120);
+}
+
+#[test]
+fn answers_of_several_services_share_a_message() {
+    proves!("6762-6.4-aggregation");
+    let mut scene = Scene::new();
+    for name in ["one", "two", "three"] {
+        scene.announce(named(name));
+    }
+    scene.run(secs(60));
+    scene.hear(&query().ask("_exo._tcp.local PTR"));
+    assert_eq!(scene.next(secs(1)).answers.len(), 3);
+    scene.is_quiet(secs(2));
+}
