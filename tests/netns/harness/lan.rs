@@ -51,15 +51,9 @@ impl Namespaces {
 
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
-        command.args([
-            "--target",
-            &self.holder.id().to_string(),
-            "--net",
-            "--mount",
-            "--uts",
-            "--wd=/",
-            "--",
-        ]);
+        command.args(["--target", &self.holder.id().to_string(), "--net", "--mount", "--uts"]);
+        // The mount namespace's root is not ours where the tests run in a changed root.
+        command.args(["--root", "--wd=/", "--"]);
         command.arg(super::sandbox::find_program(program).unwrap_or_else(|| PathBuf::from(program)));
         command
     }
