@@ -297,8 +297,11 @@ impl Cache {
             .then(|| REFRESH_PERCENT.get(usize::from(entry.stage)))
             .flatten()
             .map(|percent| {
-                let jitter = rng.up_to(REFRESH_JITTER.saturating_add(1)).saturating_sub(1);
-                entry.part(percent.saturating_mul(10).saturating_add(jitter))
+                // To the microsecond: of all who wait for the same part of the same lifetime one
+                // asks first, and is heard by the others before they do.
+                let thousandth = Duration::from_secs(entry.ttl.into()).checked_div(1000).unwrap_or_default();
+                let spread = thousandth.saturating_mul(REFRESH_JITTER);
+                after(entry.part(percent.saturating_mul(10)), rng.between(Duration::ZERO, spread))
             });
         let at = refresh.map_or(entry.expires, |at| at.min(entry.expires));
         timers.set(Timer::Cache(self.link, key), at);

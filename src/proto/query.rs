@@ -260,6 +260,7 @@ impl Link {
     pub(super) fn asked(&mut self, now: Instant, key: AskKey, shared: &mut Shared) {
         let Some(ask) = self.asks.asks.get_mut(&key) else { return };
         let by_schedule = ask.next.is_some_and(|next| next <= now) || ask.heard != Families::NONE;
+        let by_others = ask.heard != Families::NONE;
         ask.sent = ask.sent.saturating_add(1);
         ask.last = Some(now);
         ask.heard = Families::NONE;
@@ -267,7 +268,11 @@ impl Link {
         ask.waited = false;
         let Some(next) = ask.next else { return };
         let next = if by_schedule {
-            let next = after(now, ask.interval);
+            let mut next = after(now, ask.interval);
+            if by_others {
+                // All who heard it would else ask at one and the same instant next time.
+                next = after(next, shared.rng.between(FIRST_DELAY.0, FIRST_DELAY.1));
+            }
             ask.interval = ask.interval.saturating_mul(2).min(MAX_INTERVAL);
             next
         } else {
