@@ -137,6 +137,29 @@ fn an_answer_that_comes_too_soon_is_given_when_the_second_is_over() {
 }
 
 #[test]
+fn a_name_that_is_won_again_within_a_second_keeps_to_the_second() {
+    proves!("6762-6-one-second");
+    for seed in 0..30 {
+        let mut scene = Scene::seeded(seed);
+        scene.announce(node());
+        let mut sent = scene.run(ms(20));
+        while sent.iter().all(Sent::is_query) {
+            sent.extend(scene.batch(secs(1)));
+        }
+        // A conflict right after the first announcement: three probes, and 0 to 250 ms.
+        scene.hear(&response().answer("node._exo._tcp.local 120 flush SRV 0 0 1 beta.local"));
+        sent.extend(scene.run(secs(10)));
+        is_kept_apart(&sent, secs(1));
+        // The machine wakes up right after an answer.
+        scene.hear(&query().ask("_exo._tcp.local PTR"));
+        let mut sent = scene.batch(secs(1));
+        scene.drive(|engine, now| engine.handle_wake(now));
+        sent.extend(scene.run(secs(10)));
+        is_kept_apart(&sent, secs(1));
+    }
+}
+
+#[test]
 fn the_second_is_counted_for_each_link() {
     proves!("6762-6-one-second");
     let mut scene = Scene::announced();

@@ -297,3 +297,33 @@ fn a_question_heard_on_one_family_is_still_asked_on_the_other() {
     let question = scene.next(ms(200));
     assert_eq!(question.to.to_string(), "[ff02::fb%1]:5353");
 }
+
+#[test]
+fn a_refresh_that_another_host_just_asked_for_is_not_sent() {
+    proves!("6762-7.3-duplicate-question");
+    let srv = "other._exo._tcp.local SRV".to_owned();
+    let found = |seed| {
+        let mut scene = Scene::seeded(seed);
+        scene.browse();
+        scene.next(secs(1));
+        scene.hear(&response().answers([
+            "_exo._tcp.local 4500 PTR other._exo._tcp.local",
+            "other._exo._tcp.local 120 flush SRV 0 0 1 beta.local",
+            "other._exo._tcp.local 4500 flush TXT \"\"",
+            "beta.local 4500 flush A 10.0.0.9",
+            "beta.local 4500 flush NSEC beta.local A",
+        ]));
+        scene
+    };
+    for seed in 0..10 {
+        let refreshes = |sent: Vec<Sent>| sent.into_iter().filter(|sent| sent.questions.contains(&srv));
+        // The same seed gives the same instant once more.
+        let first = refreshes(found(seed).run(secs(100))).next().unwrap().at;
+        let mut scene = found(seed);
+        scene.run_until(first - ms(300));
+        scene.hear(&query().ask(&srv));
+        let next = refreshes(scene.run(secs(10))).next().unwrap().at;
+        // At 85 %: 6 s less 2 % later.
+        assert!(next - first > secs(3), "seed {seed}: asked {:?} after another host", next - first + ms(300));
+    }
+}

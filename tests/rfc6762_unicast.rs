@@ -285,13 +285,27 @@ fn a_query_from_another_port_gets_a_conventional_reply() {
 }
 
 #[test]
-fn a_legacy_reply_repeats_every_question_that_it_answers_in_the_case_in_which_it_was_asked() {
+fn a_legacy_reply_repeats_each_question_in_the_case_in_which_it_was_asked() {
     proves!("6762-6.7-legacy");
     let mut scene = Scene::announced();
     scene.hear_from(LEGACY, &query().id(1).ask("ALPHA.local A").ask("node._exo._tcp.local SRV"));
     let reply = only(scene.run(secs(5)));
     assert_eq!(reply.questions, ["ALPHA.local A", "node._exo._tcp.local SRV"]);
     assert_eq!(reply.answers.len(), 2);
+}
+
+#[test]
+fn a_legacy_reply_repeats_the_question_section_as_it_was() {
+    proves!("6762-6.7-legacy");
+    for questions in [
+        &["alpha.local A", "alpha.local TXT"][..],
+        &["unknown.local A", "alpha.local A"],
+        &["alpha.local CLASS255 A"],
+    ] {
+        let mut scene = Scene::announced();
+        scene.hear_from(LEGACY, &questions.iter().fold(query().id(1), |packet, line| packet.ask(line)));
+        assert_eq!(only(scene.run(secs(5))).questions, questions);
+    }
 }
 
 #[test]

@@ -40,7 +40,9 @@ fn two_salut_on_one_host_beside_avahi() {
         let (at, _) = comes.announced(Duration::from_secs(5));
         for browse in &browses {
             browse.expect(Duration::from_secs(3), "the one that comes", |news| {
-                news.instance == "Comes and goes" && news.event == "found" && news.at + Duration::from_secs(1) >= at
+                news.instance == "Comes and goes"
+                    && news.event == "found"
+                    && news.at + Duration::from_secs(1) >= at
             });
         }
         thread::sleep(Duration::from_secs(rounds % 3 + 1));
