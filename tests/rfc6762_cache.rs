@@ -51,7 +51,7 @@ fn addresses(scene: &mut Scene) -> Option<Vec<String>> {
 fn wanted_records_are_asked_for_at_80_85_90_and_95_percent_and_expire() {
     proves!("6762-5.2-refresh");
     let mut first = Vec::new();
-    for seed in 0..100 {
+    for seed in 0..300 {
         let mut scene = Scene::seeded(seed);
         scene.browse();
         scene.next(secs(1));

@@ -240,7 +240,8 @@ fn a_question_that_another_host_just_asked_counts_as_asked() {
         scene.run(ms(15));
         let heard = scene.now();
         scene.hear(&query().ask(QUESTION));
-        assert_eq!(scene.next(secs(5)).at - heard, secs(1), "the next one follows after the interval");
+        // The next one follows after the interval, and not with those of all who heard it too.
+        between(scene.next(secs(5)).at - heard, 1000, 1120);
         // The second one as well: heard a moment before it is due.
         scene.run(ms(1900));
         let heard = scene.now();

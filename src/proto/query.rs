@@ -268,11 +268,12 @@ impl Link {
         ask.waited = false;
         let Some(next) = ask.next else { return };
         let next = if by_schedule {
-            let mut next = after(now, ask.interval);
             if by_others {
                 // All who heard it would else ask at one and the same instant next time.
-                next = after(next, shared.rng.between(FIRST_DELAY.0, FIRST_DELAY.1));
+                let apart = shared.rng.between(FIRST_DELAY.0, FIRST_DELAY.1);
+                ask.interval = ask.interval.saturating_add(apart);
             }
+            let next = after(now, ask.interval);
             ask.interval = ask.interval.saturating_mul(2).min(MAX_INTERVAL);
             next
         } else {
