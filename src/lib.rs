@@ -47,6 +47,8 @@ pub mod proto;
 pub mod service;
 #[doc = include_str!("../docs/STANDARDS.md")]
 pub mod standards {}
+#[doc = include_str!("../docs/CONFORMANCE.md")]
+pub mod conformance {}
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod txt;
