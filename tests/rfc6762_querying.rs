@@ -251,6 +251,23 @@ fn a_question_that_another_host_just_asked_counts_as_asked() {
 }
 
 #[test]
+fn intervals_double_after_a_question_of_another_host_too() {
+    proves!("6762-5.2-intervals", "6762-7.3-duplicate-question");
+    for seed in 0..20 {
+        let mut scene = Scene::seeded(seed);
+        scene.browse();
+        scene.run(ms(15));
+        let mut last = scene.now();
+        scene.hear(&query().ask(QUESTION));
+        let mut interval = ms(500);
+        for sent in scene.run(secs(60)) {
+            assert!(sent.at - last >= 2 * interval, "seed {seed}: {:?} after {interval:?}", sent.at - last);
+            (interval, last) = (sent.at - last, sent.at);
+        }
+    }
+}
+
+#[test]
 fn a_question_whose_known_answers_are_ours_too_counts() {
     proves!("6762-7.3-duplicate-question");
     let mut scene = Scene::new();

@@ -174,19 +174,27 @@ impl Link {
             packer.record(Section::Answer, name, *cache_flush, unit.ttl.unwrap_or(*ttl), data).ok()?;
             records.insert(unit.answer);
         }
-        for key in units.iter().flat_map(|unit| &unit.additionals) {
-            if records.contains(key) {
+        let mut additionals: Vec<RecordKey> =
+            units.iter().flat_map(|unit| unit.additionals.clone()).collect();
+        additionals.retain(|key| records.insert(*key));
+        let kind = |key: &RecordKey| {
+            self.own.get(*key).map(|own| (own.record.name.clone(), own.record.data.record_type()))
+        };
+        for set in additionals.chunk_by(|one, other| kind(one) == kind(other)) {
+            let before = packer.clone();
+            let fits = set.iter().filter_map(|key| self.own.get(*key)).all(|own| {
+                let Record { name, cache_flush, ttl, data } = &own.record;
+                packer.record(Section::Additional, name, *cache_flush, *ttl, data).is_ok()
+            });
+            if fits {
                 continue;
             }
-            let Some(own) = self.own.get(*key) else { continue };
-            let Record { name, cache_flush, ttl, data } = &own.record;
-            match packer.record(Section::Additional, name, *cache_flush, *ttl, data) {
-                Ok(()) => {
-                    records.insert(*key);
-                }
-                Err(_) if whole => return None,
-                Err(_) => {}
+            if whole {
+                return None;
             }
+            // RFC 6762 §10.2: a unique set of records is sent whole, or not at all.
+            packer = before;
+            records.retain(|key| !set.contains(key));
         }
         (!records.is_empty()).then(|| Packed { payload: packer.finish(), records })
     }

@@ -26,8 +26,6 @@ mod avahi;
 #[cfg(target_os = "linux")]
 mod checks;
 #[cfg(target_os = "linux")]
-mod churn;
-#[cfg(target_os = "linux")]
 mod conflicts;
 #[cfg(target_os = "linux")]
 mod corpus;
@@ -57,7 +55,6 @@ const TESTS: &[&[harness::Test]] = &[
     links::TESTS,
     goodbye::TESTS,
     conflicts::TESTS,
-    churn::TESTS,
     updates::TESTS,
     wire::TESTS,
     zeroconf::TESTS,
