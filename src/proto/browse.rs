@@ -71,6 +71,11 @@ impl Instances {
         }
     }
 
+    /// How many instances pointers lead to.
+    pub(super) fn len(&self) -> usize {
+        self.tracked.len()
+    }
+
     /// The instance has to be looked at again when the current input has been dealt with.
     pub(super) fn touch(&mut self, key: InstanceKey) {
         self.touched.insert(key);

@@ -411,7 +411,7 @@ impl Cache {
 
     /// RFC 6762 §10.5: another host asked for these records without knowing them; `known`
     /// are those it does know, in order. Whoever holds the others should have answered; who
-    /// stays silent twice is gone.
+    /// stays silent `needed` times is gone.
     #[expect(clippy::too_many_arguments, reason = "a question's five properties and two tables")]
     pub(super) fn overhear_question(
         &mut self,
@@ -420,6 +420,7 @@ impl Cache {
         rtype: RecordType,
         known: &BTreeSet<CacheKey>,
         family: Family,
+        needed: u32,
         timers: &mut Timers,
         rng: &mut Rng,
     ) {
@@ -440,7 +441,7 @@ impl Cache {
                     if now.saturating_duration_since(unanswered.last) >= POOF_APART {
                         unanswered.count = unanswered.count.saturating_add(1);
                         unanswered.last = now;
-                        if unanswered.count >= 2 {
+                        if unanswered.count >= needed {
                             gone.push(*key);
                         }
                     }

@@ -30,8 +30,8 @@ pub(super) const PROBE_INTERVAL: Duration = Duration::from_millis(250);
 const PROBES: u8 = 3;
 
 /// A host whose services are still being probed is announced with them, or after this: the
-/// longest way through the probes.
-const COMPANY_WAIT: Duration = Duration::from_secs(1);
+/// way through the probes, with one lost tie-break (RFC 6762 §8.2) on it.
+const COMPANY_WAIT: Duration = Duration::from_secs(2);
 
 /// How long a record we gave up is still known as ours.
 const FORMER_MEMORY: Duration = Duration::from_secs(10);

@@ -14,6 +14,9 @@ use super::timer::{Timer, after};
 /// What was cached before a sleep is believed so long after it: time for three questions.
 const WAKE_DOUBT: Duration = Duration::from_secs(4);
 
+/// How many links that are gone are remembered.
+const MAX_GONE: usize = 64;
+
 impl Engine {
     /// The state of a link, or `None` when it is gone. Given an unchanged state it does
     /// nothing.
@@ -59,6 +62,7 @@ impl Engine {
     fn add_link(&mut self, now: Instant, index: LinkIndex, state: LinkState) {
         info!(link = %state.name, v4 = state.v4_open, v6 = state.v6_open, "link added");
         let mut link = Link::new(index, state, self.shared.seeded);
+        link.own.recall(self.gone.remove(&index).unwrap_or_default());
         for (id, (name, service)) in &self.browses {
             link.seek(now, name, service, *id, true, &mut self.shared);
         }
@@ -74,6 +78,10 @@ impl Engine {
         if let Some(mut link) = self.links.remove(&index) {
             info!(link = %link.state.name, "link removed");
             link.lose_all(&mut self.shared);
+            if self.gone.len() >= MAX_GONE {
+                self.gone.pop_first();
+            }
+            self.gone.insert(index, link.own.memory());
             self.shared.timers.forget_link(index);
         }
     }

@@ -129,6 +129,8 @@ pub struct Engine {
     browses: BTreeMap<BrowseId, (Name, ServiceType)>,
     resolves: BTreeMap<ResolveId, Name>,
     probes_due: Vec<(LinkIndex, ClaimId)>,
+    /// What was multicast on links that are gone: the one-second rule outlives a flap.
+    gone: BTreeMap<LinkIndex, own::Released>,
     next_client: u64,
     counters: Counters,
     /// Whether the claims have to be looked at for news.
@@ -156,6 +158,7 @@ impl Engine {
             browses: BTreeMap::new(),
             resolves: BTreeMap::new(),
             probes_due: Vec::new(),
+            gone: BTreeMap::new(),
             next_client: 0,
             counters: Counters::default(),
             stopping: false,

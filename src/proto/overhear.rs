@@ -13,6 +13,16 @@ use super::timer::Timer;
 use crate::name::Name;
 use crate::wire::{CLASS_ANY, CLASS_IN, Message, Question, Section};
 
+/// So many questions of others that a record leaves unanswered speak against it
+/// (RFC 6762 §10.5) …
+const UNANSWERED: u32 = 2;
+
+/// … or so many, where more instances are known than this.
+const MANY_UNANSWERED: u32 = 4;
+
+/// Up to so many instances on a link an unanswered question is rarely a lost answer.
+const FEW_INSTANCES: usize = 8;
+
 /// The further packets of a truncated query come within this time (RFC 6762 §7.2).
 const TRUST: Duration = Duration::from_millis(500);
 
@@ -65,7 +75,9 @@ impl Link {
         if !truncated {
             let family = Family::of(source.ip());
             let Shared { timers, rng, .. } = shared;
-            self.cache.overhear_question(now, &name, question.rtype, &known, family, timers, rng);
+            // Where many ask, some do so only because the answer was lost on its way to them.
+            let needed = if self.instances.len() > FEW_INSTANCES { MANY_UNANSWERED } else { UNANSWERED };
+            self.cache.overhear_question(now, &name, question.rtype, &known, family, needed, timers, rng);
         }
         let Some(key) = self.asks.find(&name, question.rtype).filter(|_| all_known) else { return };
         let open = self.open();

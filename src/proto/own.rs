@@ -66,9 +66,12 @@ pub(super) struct Own {
     claims: BTreeMap<ClaimId, Vec<RecordKey>>,
     /// What was held until lately, and when it was last multicast: the one-second rule goes on
     /// when it comes back.
-    released: VecDeque<(Instant, Name, RecordData)>,
+    released: Released,
     next: u32,
 }
+
+/// Records that were multicast, and when.
+pub(super) type Released = VecDeque<(Instant, Name, RecordData)>;
 
 /// How many of them.
 const MAX_RELEASED: usize = 256;
@@ -82,6 +85,23 @@ impl Own {
             released: VecDeque::new(),
             next: 0,
         }
+    }
+
+    /// What was multicast here and when, for a link that goes and may come back.
+    pub(super) fn memory(&mut self) -> Released {
+        let held = self.records.values();
+        let held: Vec<_> = held
+            .filter_map(|own| Some((own.last?, own.record.name.clone(), own.record.data.clone())))
+            .collect();
+        self.released.extend(held);
+        let excess = self.released.len().saturating_sub(MAX_RELEASED);
+        self.released.drain(..excess);
+        std::mem::take(&mut self.released)
+    }
+
+    /// The link is back.
+    pub(super) fn recall(&mut self, memory: Released) {
+        self.released = memory;
     }
 
     pub(super) fn get(&self, key: RecordKey) -> Option<&OwnRecord> {

@@ -80,7 +80,7 @@ impl View {
         }
     }
 
-    fn hear(&mut self, at: Duration, event: Event) {
+    pub fn hear(&mut self, at: Duration, event: Event) {
         match event {
             Event::Browse { id, change } => self.hear_change(at, id, change),
             Event::Announced { id, instance, host, .. } => {

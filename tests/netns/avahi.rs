@@ -1,6 +1,5 @@
 //! salut and Avahi.
 
-use std::collections::HashMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,15 +7,13 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::harness::avahi::{self, Avahi};
-use crate::harness::capture::{Capture, Captured};
 use crate::harness::cli::{Announce, Browse, SERVICE};
 use crate::harness::lan::{Host, Lan};
 use crate::harness::process::Process;
-use crate::harness::{Late, Need, Test, long, report};
+use crate::harness::{Late, Need, Test, report};
 
 pub const TESTS: &[Test] = &[
     ("avahi::beside_salut_on_one_host_for_a_minute", &[Need::Avahi], beside_salut_on_one_host_for_a_minute),
-    ("avahi::beside_two_salut_that_come_and_go", &[Need::Avahi], beside_two_salut_that_come_and_go),
     ("avahi::browses_first_salut_announces", &[Need::Avahi], || avahi_browses(Late::Announcer)),
     ("avahi::browses_late_salut_announces", &[Need::Avahi], || avahi_browses(Late::Browser)),
     ("avahi::announces_late_salut_browses", &[Need::Avahi], || avahi_announces(Late::Announcer)),
@@ -175,71 +172,6 @@ fn beside_salut_on_one_host_for_a_minute() {
     leave(announce.0, "By salut", [&salut_near, &salut_far], far);
     leave(published, "By Avahi", [&salut_near, &salut_far], far);
     assert_eq!(beside.host_name(), "ann.local");
-}
-
-/// One salut stays, one comes and goes every few seconds under one name, on a host that runs
-/// Avahi too.
-fn beside_two_salut_that_come_and_go() {
-    let lan = Lan::new();
-    let bridge = lan.bridge();
-    let ann = Host::on(&bridge, "ann", &["10.77.0.1/24", "fd77::1/64"]);
-    let ben = Host::on(&bridge, "ben", &["10.77.0.2/24", "fd77::2/64"]);
-    let avahi = Avahi::start(&ann);
-    let wire = Capture::start(&ben);
-    let _published = avahi.publish("By Avahi", SERVICE, 1, &[]);
-    let stays = Announce::start(&ann, "Stays", 2, &[]);
-    stays.announced(Duration::from_secs(5));
-    let browse = Browse::start(&ben, &[]);
-    let began = Instant::now();
-    let rounds = Duration::from_secs(if long() { 300 } else { 30 });
-    let mut times = 0;
-    while began.elapsed() < rounds {
-        let mut comes = Announce::start(&ann, "Comes and goes", 3, &[]);
-        let (_, line) = comes.announced(Duration::from_secs(5));
-        assert_eq!(line["instance"], "Comes and goes", "its old name is free again");
-        thread::sleep(Duration::from_millis(500 + 700 * (times % 4)));
-        assert!(browse.now("Comes and goes", "eth0").is_some(), "{:#?}", browse.news());
-        let left = Instant::now();
-        let (status, _) = comes.0.stop(Signal::SIGTERM, GOODBYE);
-        assert!(status.success(), "{status}");
-        browse.expect_lost(GOODBYE, "Comes and goes", left);
-        times += 1;
-        assert_eq!(avahi.host_name(), "ann.local");
-    }
-    for instance in ["By Avahi", "Stays"] {
-        assert!(browse.now(instance, "eth0").is_some(), "{instance} is still there");
-        assert!(!browse.news().iter().any(|news| news.is_loss_of(instance)), "{instance} was lost meanwhile");
-    }
-    assert_eq!(browse.now("Comes and goes", "eth0"), None);
-    assert_eq!(stays.0.lines().len(), 1, "neither renamed nor withdrawn");
-    let busiest = shortest_gap(&wire.packets());
-    report(format!("came and went {times} times; the shortest time between two equal records: {busiest:?}"));
-}
-
-/// The shortest time between two multicasts of one record of salut's own on one family; the
-/// test fails where it is under the second of RFC 6762 §6.
-fn shortest_gap(packets: &[Captured]) -> Duration {
-    let mut last = HashMap::new();
-    let mut shortest = Duration::MAX;
-    for packet in packets.iter().filter(|packet| packet.is_multicast()) {
-        let message = packet.message();
-        if !message.header.response {
-            continue;
-        }
-        for (_, record) in message.records {
-            let what = format!("{:?} {:?} {}", record.name, record.data, packet.source.is_ipv6());
-            // Records that several programs send alike tell nothing about one of them.
-            if record.ttl == 0 || !(what.contains("Stays") || what.contains("ann-")) {
-                continue;
-            }
-            let Some(before) = last.insert(what.clone(), packet.at) else { continue };
-            let gap = packet.at.duration_since(before);
-            // Timers and the capture's clock are a little apart.
-            assert!(gap >= Duration::from_millis(980), "{what} again after {gap:?}: {packet:?}");
-            shortest = shortest.min(gap);
-        }
-    }
-    shortest
 }
 
 fn leave(mut who: Process, instance: &str, salut: [&Browse; 2], avahi: [&avahi::Browse; 2]) {

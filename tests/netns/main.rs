@@ -26,6 +26,8 @@ mod avahi;
 #[cfg(target_os = "linux")]
 mod checks;
 #[cfg(target_os = "linux")]
+mod churn;
+#[cfg(target_os = "linux")]
 mod conflicts;
 #[cfg(target_os = "linux")]
 mod corpus;
@@ -55,6 +57,7 @@ const TESTS: &[&[harness::Test]] = &[
     links::TESTS,
     goodbye::TESTS,
     conflicts::TESTS,
+    churn::TESTS,
     updates::TESTS,
     wire::TESTS,
     zeroconf::TESTS,

@@ -24,6 +24,7 @@ struct Output {
     /// Standard error, kept for the report of a failure.
     errors: Vec<Line>,
     ended: bool,
+    errors_ended: bool,
 }
 
 #[derive(Default)]
@@ -37,6 +38,10 @@ impl Shared {
         self.output.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// How long to wait for the rest of an ended program's output; a child of its own might hold
+/// it open.
+const READ_OUT: Duration = Duration::from_millis(500);
 
 /// A running program. Killed when dropped; if a test fails meanwhile, what it printed is told.
 pub struct Process {
@@ -69,7 +74,11 @@ impl Process {
             out.changed.notify_all();
         });
         let err = Arc::clone(&shared);
-        thread::spawn(move || collect(stderr, |line| err.lock().errors.push(line)));
+        thread::spawn(move || {
+            collect(stderr, |line| err.lock().errors.push(line));
+            err.lock().errors_ended = true;
+            err.changed.notify_all();
+        });
         Self { label, child, shared, started }
     }
 
@@ -126,11 +135,14 @@ impl Process {
         kill(Pid::from_raw(pid), signal).unwrap_or_else(|error| panic!("{}: {signal}: {error}", self.label));
     }
 
-    /// How it ended, or `None` if it still runs after `within`.
+    /// How it ended, or `None` if it still runs after `within`. What it printed has been read
+    /// then.
     pub fn ended(&mut self, within: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + within;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
+                let reading = |output: &mut Output| !(output.ended && output.errors_ended);
+                let _rest = self.shared.changed.wait_timeout_while(self.shared.lock(), READ_OUT, reading);
                 return Some(status);
             }
             if Instant::now() >= deadline {
