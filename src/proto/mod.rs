@@ -133,7 +133,7 @@ pub struct Engine {
     gone: BTreeMap<LinkIndex, own::Released>,
     next_client: u64,
     counters: Counters,
-    /// Whether the claims have to be looked at for news.
+    /// Everything has been taken back.
     stopping: bool,
 }
 
@@ -411,6 +411,6 @@ fn longest_instance(service: &ServiceType, txt: &Txt) -> usize {
     MAX_SENT_BYTES.saturating_sub(taken).min(MAX_LABEL_BYTES)
 }
 
-/// The types that the reader's answer section may hold for us.
+/// The types of records that are cached: what instances and hosts are made of.
 const KEPT_TYPES: [RecordType; 6] =
     [RecordType::PTR, RecordType::SRV, RecordType::TXT, RecordType::A, RecordType::AAAA, RecordType::NSEC];
