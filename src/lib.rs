@@ -55,10 +55,12 @@ pub mod txt;
 pub mod wire;
 
 #[cfg(feature = "tokio")]
-pub use api::{Announcement, AnnouncementEvent, AsServiceType, Browse, Builder, Error, Mdns, Resolved};
+pub use api::{
+    Announcement, AnnouncementEvent, AsServiceType, Browse, BrowseTypes, Builder, Error, Mdns, Resolved,
+};
 pub use error::{NameError, ServiceError, TxtError};
 pub use name::{HostName, InstanceName, Name, ServiceType};
 #[cfg(feature = "tokio")]
 pub use net::{FamilyStatus, InterfaceInfo, LinkStatus, NetError};
-pub use service::{Change, Instance, Interface, Lost, Service};
+pub use service::{Change, Instance, Interface, Lost, OfferedType, Service, TypeChange};
 pub use txt::Txt;

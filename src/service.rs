@@ -204,3 +204,21 @@ pub enum Change {
     /// An instance that said goodbye, expired or became unresolvable.
     Lost(Lost),
 }
+
+/// A service type that somebody offers on one interface.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct OfferedType {
+    /// The service type, such as `_http._tcp`.
+    pub service: ServiceType,
+    /// The interface it was heard on.
+    pub interface: Interface,
+}
+
+/// What changed in the service types that are offered. Exhaustive on purpose, like [`Change`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TypeChange {
+    /// A type that somebody offers.
+    Found(OfferedType),
+    /// A type that nobody offers there any more.
+    Lost(OfferedType),
+}

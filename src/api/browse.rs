@@ -6,9 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
+use tokio::sync::{mpsc, oneshot};
 
-use super::{Farewell, Mailbox};
-use crate::service::Change;
+use super::{Error, Farewell, Mailbox};
+use crate::name::InstanceName;
+use crate::net::Command;
+use crate::service::{Change, Interface};
 
 /// The instances of a service type as they come, change and go, until this is dropped.
 ///
@@ -39,14 +42,28 @@ use crate::service::Change;
 #[derive(Debug)]
 pub struct Browse {
     pub(super) mailbox: Arc<Mailbox>,
+    pub(super) commands: mpsc::Sender<Command>,
     /// Ends the browse when it is dropped.
-    pub(super) _farewell: Farewell,
+    pub(super) farewell: Farewell,
 }
 
 impl Browse {
     /// The next change; waits for it. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Change> {
         poll_fn(|cx| self.mailbox.poll(cx)).await
+    }
+
+    /// The instances that were heard of and are not found yet, because their SRV record or
+    /// addresses are still being asked for. One that stays here has told the network its name
+    /// and does not answer for it.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`].
+    pub async fn unresolved(&self) -> Result<Vec<(Interface, InstanceName)>, Error> {
+        let (reply, instances) = oneshot::channel();
+        let command = Command::Unresolved { key: self.farewell.key(), reply };
+        self.commands.send(command).await.map_err(|_| Error::Stopped)?;
+        super::answer(&self.commands, instances).await.ok_or(Error::Stopped)
     }
 }
 

@@ -3,6 +3,7 @@
 mod announcement;
 mod browse;
 mod builder;
+mod catalogue;
 mod error;
 mod mailbox;
 mod resolve;
@@ -10,10 +11,12 @@ mod resolve;
 pub use announcement::{Announcement, AnnouncementEvent};
 pub use browse::Browse;
 pub use builder::Builder;
+pub use catalogue::BrowseTypes;
 pub use error::Error;
 pub use resolve::Resolved;
 
 pub(crate) use announcement::News;
+pub(crate) use catalogue::Catalogue;
 pub(crate) use mailbox::Mailbox;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -167,7 +170,31 @@ impl Mdns {
         let mailbox = Arc::new(Mailbox::default());
         let filled = Writer::new(&mailbox);
         let farewell = self.begin(|key| Command::Browse { key, search, mailbox: filled })?;
-        Ok(Browse { mailbox, _farewell: farewell })
+        Ok(Browse { mailbox, commands: self.commands().clone(), farewell })
+    }
+
+    /// Browses for the service types that anybody offers (RFC 6763 §9): `_http._tcp`,
+    /// `_ipp._tcp`, and whatever else there is.
+    ///
+    /// ```no_run
+    /// # async fn f(mdns: salut::Mdns) -> Result<(), salut::Error> {
+    /// use salut::TypeChange;
+    /// let mut types = mdns.browse_types()?;
+    /// while let Some(change) = types.next().await {
+    ///     if let TypeChange::Found(offered) = change {
+    ///         println!("{} on {}", offered.service, offered.interface);
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] or [`Error::Busy`].
+    pub fn browse_types(&self) -> Result<BrowseTypes, Error> {
+        let catalogue = Arc::new(Catalogue::default());
+        let filled = Writer::new(&catalogue);
+        let farewell = self.begin(|key| Command::BrowseTypes { key, catalogue: filled })?;
+        Ok(BrowseTypes { catalogue, _farewell: farewell })
     }
 
     /// Asks for the addresses of a host, such as `alpha.local`; one [`Resolved`] for each

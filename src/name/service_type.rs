@@ -72,6 +72,20 @@ impl ServiceType {
         Name::from_labels([service.as_bytes(), transport.as_bytes(), LOCAL]).map(Self)
     }
 
+    /// The service type that somebody on the network calls by this full name, if it is one:
+    /// others take more liberties with the characters than [`new`](Self::new) allows.
+    pub(crate) fn heard(name: &Name) -> Option<Self> {
+        let mut labels = name.labels();
+        let (service, transport, local) = (labels.next()?, labels.next()?, labels.next()?);
+        let transports = [&b"_tcp"[..], b"_udp"];
+        let is_type = service.len() > 1
+            && service.starts_with(b"_")
+            && transports.iter().any(|known| known.eq_ignore_ascii_case(transport))
+            && local.eq_ignore_ascii_case(LOCAL)
+            && labels.next().is_none();
+        is_type.then(|| Self(name.clone()))
+    }
+
     /// The full name: `_exo._tcp.local`.
     pub fn name(&self) -> &Name {
         &self.0

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use tokio::sync::{oneshot, watch};
 
 use super::LinkStatus;
-use crate::api::{Mailbox, News, Writer};
+use crate::api::{Catalogue, Mailbox, News, Writer};
 use crate::name::{HostName, InstanceName, ServiceType};
 use crate::proto::{LinkIndex, Search};
 use crate::service::{Interface, Service};
@@ -29,6 +29,8 @@ pub(crate) enum Command {
     SetPort { key: Key, port: u16 },
     Withdraw { key: Key, done: oneshot::Sender<()> },
     Browse { key: Key, search: Search, mailbox: Writer<Mailbox> },
+    BrowseTypes { key: Key, catalogue: Writer<Catalogue> },
+    Unresolved { key: Key, reply: oneshot::Sender<Vec<(Interface, InstanceName)>> },
     Resolve { key: Key, host: HostName, found: watch::Sender<Found> },
     Reconfirm { service: ServiceType, instance: InstanceName },
     End { key: Key },

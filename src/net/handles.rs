@@ -9,8 +9,8 @@ use tracing::{debug, warn};
 
 use super::command::{Found, Key};
 use super::links::Links;
-use crate::api::{Mailbox, News, Writer};
-use crate::name::HostName;
+use crate::api::{Catalogue, Mailbox, News, Writer};
+use crate::name::{HostName, InstanceName};
 use crate::proto::{AnnouncementId, BrowseId, Engine, Event, LinkIndex, ResolveId, Search};
 use crate::service::{Interface, Service};
 use crate::txt::Txt;
@@ -28,6 +28,7 @@ pub(super) struct Handles {
     kinds: BTreeMap<Key, Kind>,
     announcements: BTreeMap<AnnouncementId, Writer<News>>,
     browses: BTreeMap<BrowseId, Writer<Mailbox>>,
+    catalogues: BTreeMap<BrowseId, Writer<Catalogue>>,
     resolves: BTreeMap<ResolveId, watch::Sender<Found>>,
     /// Who waits for the goodbyes of a service.
     leaving: BTreeMap<AnnouncementId, oneshot::Sender<()>>,
@@ -83,6 +84,25 @@ impl Handles {
         }
     }
 
+    pub(super) fn browse_types(
+        &mut self,
+        engine: &mut Engine,
+        now: Instant,
+        key: Key,
+        catalogue: Writer<Catalogue>,
+    ) {
+        let id = engine.browse_types(now);
+        self.kinds.insert(key, Kind::Browse(id));
+        self.catalogues.insert(id, catalogue);
+    }
+
+    pub(super) fn unresolved(&self, engine: &Engine, key: Key) -> Vec<(Interface, InstanceName)> {
+        match self.kinds.get(&key) {
+            Some(Kind::Browse(id)) => engine.unresolved(*id),
+            _ => Vec::new(),
+        }
+    }
+
     pub(super) fn resolve(
         &mut self,
         engine: &mut Engine,
@@ -115,6 +135,7 @@ impl Handles {
             }
             Some(Kind::Browse(id)) => {
                 self.browses.remove(&id);
+                self.catalogues.remove(&id);
                 engine.stop_browse(now, id);
             }
             Some(Kind::Resolve(id)) => {
@@ -160,6 +181,11 @@ impl Handles {
             Event::Browse { id, change } => {
                 if let Some(mailbox) = self.browses.get(&id) {
                     mailbox.put(change);
+                }
+            }
+            Event::Types { id, change } => {
+                if let Some(catalogue) = self.catalogues.get(&id) {
+                    catalogue.put(change);
                 }
             }
             Event::Resolved { id, link, addresses, complete } => {

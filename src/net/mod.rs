@@ -316,12 +316,22 @@ impl Task {
         let leaving = self.leaving.is_some();
         match command {
             // Dropped, which tells their handles.
-            Command::Announce { .. } | Command::Browse { .. } | Command::Resolve { .. } if leaving => {}
+            Command::Announce { .. }
+            | Command::Browse { .. }
+            | Command::BrowseTypes { .. }
+            | Command::Resolve { .. }
+                if leaving => {}
             Command::Announce { key, service, news } => {
                 self.handles.announce(engine, now, key, service, news)
             }
             Command::Browse { key, search, mailbox } => {
                 self.handles.browse(engine, now, key, search, mailbox)
+            }
+            Command::BrowseTypes { key, catalogue } => {
+                self.handles.browse_types(engine, now, key, catalogue);
+            }
+            Command::Unresolved { key, reply } => {
+                let _ = reply.send(self.handles.unresolved(engine, key));
             }
             Command::Resolve { key, host, found } => self.handles.resolve(engine, now, key, host, found),
             Command::SetTxt { key, txt } => self.handles.set_txt(engine, now, key, txt),

@@ -76,6 +76,12 @@ impl Instances {
         self.tracked.len()
     }
 
+    /// The instances under a name that no client has been told of.
+    pub(super) fn untold(&self, sought: &Name) -> impl Iterator<Item = &Name> {
+        let keys = self.sought.get(sought).into_iter().flat_map(|sought| &sought.instances);
+        keys.filter_map(|key| self.tracked.get(key)).filter(|one| one.told.is_none()).map(|one| &one.name)
+    }
+
     /// The instance has to be looked at again when the current input has been dealt with.
     pub(super) fn touch(&mut self, key: InstanceKey) {
         self.touched.insert(key);
@@ -137,6 +143,9 @@ impl Link {
     /// The cache changed at `name`.
     pub(super) fn touch(&mut self, now: Instant, name: &Name, data: &RecordData, shared: &mut Shared) {
         if let RecordData::Ptr(_) = data {
+            if self.types.are_at(name) {
+                self.touch_types(data, shared);
+            }
             let instance =
                 self.instances.sought.get(name).and_then(|sought| instance_of(&sought.service, data));
             if let Some(instance) = instance {

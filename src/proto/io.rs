@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::name::{HostName, InstanceName, ServiceType};
-use crate::service::Change;
+use crate::service::{Change, TypeChange};
 
 /// The multicast group of IPv4 (RFC 6762 §3).
 pub const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
@@ -165,6 +165,13 @@ pub enum Event {
         id: BrowseId,
         /// What is new.
         change: Change,
+    },
+    /// A browse for service types has something new.
+    Types {
+        /// Which browse.
+        id: BrowseId,
+        /// What is new.
+        change: TypeChange,
     },
     /// What is known of a host changed on one link.
     Resolved {

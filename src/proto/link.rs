@@ -17,6 +17,7 @@ use super::query::Asks;
 use super::respond::Answers;
 use super::rng::Rng;
 use super::timer::{Timers, after};
+use super::types::Types;
 use crate::service::Interface;
 use crate::wire::MDNS_PORT;
 
@@ -142,6 +143,7 @@ pub(super) struct Link {
     pub(super) asks: Asks,
     pub(super) cache: Cache,
     pub(super) instances: Instances,
+    pub(super) types: Types,
     multicasts: Budget,
     queries: Budget,
     /// What was sent here lately, by hash.
@@ -161,6 +163,7 @@ impl Link {
             asks: Asks::new(seeded),
             cache: Cache::new(index, seeded),
             instances: Instances::new(seeded),
+            types: Types::default(),
             multicasts: Budget::new(MULTICAST_BUDGET),
             queries: Budget::new(QUERY_BUDGET),
             echoes: VecDeque::new(),

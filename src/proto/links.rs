@@ -66,6 +66,9 @@ impl Engine {
         for (id, (name, service)) in &self.browses {
             link.seek(now, name, service, *id, true, &mut self.shared);
         }
+        for id in &self.type_browses {
+            link.seek_types(now, *id, true, &mut self.shared);
+        }
         for (id, name) in &self.resolves {
             link.resolve(now, name, *id, true, &mut self.shared);
         }
@@ -78,6 +81,7 @@ impl Engine {
         if let Some(mut link) = self.links.remove(&index) {
             info!(link = %link.state.name, "link removed");
             link.lose_all(&mut self.shared);
+            link.lose_types(&mut self.shared);
             if self.gone.len() >= MAX_GONE {
                 self.gone.pop_first();
             }

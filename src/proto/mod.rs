@@ -16,7 +16,7 @@
 //! | `respond`, `continuation`, `unicast`, `send` | who gets it, when, in which datagrams | §6, §7 |
 //! | `query`, `overhear` | asking, known answers, duplicate questions | §5, §7, §10.5 |
 //! | `cache`, `entry` | time to live, cache flush, refresh | §5.2, §10 |
-//! | `browse`, `resolve` | records to instances | RFC 6763 §4 |
+//! | `browse`, `resolve`, `types` | records to instances; which types there are | RFC 6763 §4, §9 |
 //! | `links` | links that come, change and go | §8, §10.3 |
 //! | `link` | one interface: addresses, on-link check, budgets | §11, §14 |
 
@@ -50,16 +50,17 @@ mod respond;
 mod rng;
 mod send;
 mod timer;
+mod types;
 mod unicast;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use tracing::warn;
 
 use crate::error::{NameError, ServiceError, TxtError};
 use crate::name::{HostName, InstanceName, MAX_LABEL_BYTES, Name, ServiceType};
-use crate::service::{Service, instance_full_name, subtype_name};
+use crate::service::{Interface, Service, instance_full_name, subtype_name};
 use crate::txt::Txt;
 use crate::wire::{MAX_SENT_BYTES, RecordType};
 use claim::{ClaimId, Claims};
@@ -127,6 +128,7 @@ pub struct Engine {
     /// Under which claim a host name that was asked for is held.
     renamed_hosts: BTreeMap<HostName, u32>,
     browses: BTreeMap<BrowseId, (Name, ServiceType)>,
+    type_browses: BTreeSet<BrowseId>,
     resolves: BTreeMap<ResolveId, Name>,
     probes_due: Vec<(LinkIndex, ClaimId)>,
     /// What was multicast on links that are gone: the one-second rule outlives a flap.
@@ -156,6 +158,7 @@ impl Engine {
             claims: Claims::new(seeded),
             renamed_hosts: BTreeMap::new(),
             browses: BTreeMap::new(),
+            type_browses: BTreeSet::new(),
             resolves: BTreeMap::new(),
             probes_due: Vec::new(),
             gone: BTreeMap::new(),
@@ -256,13 +259,37 @@ impl Engine {
         Ok(id)
     }
 
-    /// Ends a browse.
-    pub fn stop_browse(&mut self, now: Instant, id: BrowseId) {
-        let Some((name, _)) = self.browses.remove(&id) else { return };
+    /// Begins to browse for the service types that are offered (RFC 6763 §9). What is known
+    /// already is told at once.
+    pub fn browse_types(&mut self, now: Instant) -> BrowseId {
+        let id = BrowseId(self.next_client());
         for link in self.links.values_mut() {
-            link.stop_seeking(&name, id, &mut self.shared);
+            link.seek_types(now, id, false, &mut self.shared);
+        }
+        self.type_browses.insert(id);
+        self.flush(now);
+        id
+    }
+
+    /// Ends a browse, for instances or for types.
+    pub fn stop_browse(&mut self, now: Instant, id: BrowseId) {
+        if let Some((name, _)) = self.browses.remove(&id) {
+            for link in self.links.values_mut() {
+                link.stop_seeking(&name, id, &mut self.shared);
+            }
+        } else if self.type_browses.remove(&id) {
+            for link in self.links.values_mut() {
+                link.stop_seeking_types(id, &mut self.shared);
+            }
         }
         self.flush(now);
+    }
+
+    /// The instances that a browse heard of and could not resolve yet: their SRV record or
+    /// addresses are still being asked for.
+    pub fn unresolved(&self, id: BrowseId) -> Vec<(Interface, InstanceName)> {
+        let Some((name, _)) = self.browses.get(&id) else { return Vec::new() };
+        self.links.values().flat_map(|link| link.unresolved(name)).collect()
     }
 
     /// An instance that a browse found cannot be reached: its records are asked for anew, and

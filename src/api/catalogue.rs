@@ -1,0 +1,161 @@
+//! A standing question for the service types that anybody offers.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use futures_core::Stream;
+
+use super::{Close, Farewell};
+use crate::service::{OfferedType, TypeChange};
+
+/// The service types that are offered, as they come and go, until this is dropped.
+///
+/// Like a [`Browse`](super::Browse) it holds the net change since it was last read: a type
+/// that came and went meanwhile is not told at all. It ends (`None`) when the
+/// [`Mdns`](super::Mdns) was shut down, and is a [`Stream`] as well.
+#[derive(Debug)]
+pub struct BrowseTypes {
+    pub(super) catalogue: Arc<Catalogue>,
+    /// Ends the browse when it is dropped.
+    pub(super) _farewell: Farewell,
+}
+
+impl BrowseTypes {
+    /// The next change; waits for it. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<TypeChange> {
+        poll_fn(|cx| self.catalogue.poll(cx)).await
+    }
+}
+
+impl Stream for BrowseTypes {
+    type Item = TypeChange;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<TypeChange>> {
+        self.catalogue.poll(cx)
+    }
+}
+
+/// Where the reader stands with one type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Known,
+    New,
+    Gone,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    states: BTreeMap<OfferedType, State>,
+    closed: bool,
+    reader: Option<Waker>,
+}
+
+/// The mailbox between the task and one [`BrowseTypes`].
+#[derive(Debug, Default)]
+pub(crate) struct Catalogue {
+    inner: Mutex<Inner>,
+}
+
+impl Catalogue {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Inner)) {
+        let mut inner = self.lock();
+        change(&mut inner);
+        let reader = inner.reader.take();
+        drop(inner);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    pub(crate) fn put(&self, change: TypeChange) {
+        self.change(|inner| {
+            let states = &mut inner.states;
+            match change {
+                TypeChange::Found(offered) => {
+                    let state = states.entry(offered).or_insert(State::New);
+                    if *state == State::Gone {
+                        *state = State::Known;
+                    }
+                }
+                TypeChange::Lost(offered) => match states.get_mut(&offered) {
+                    Some(State::New) => {
+                        states.remove(&offered);
+                    }
+                    Some(state) => *state = State::Gone,
+                    None => {}
+                },
+            }
+        });
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<TypeChange>> {
+        let mut inner = self.lock();
+        let news = inner.states.iter().find(|(_, state)| **state != State::Known);
+        let Some((offered, state)) = news.map(|(offered, state)| (offered.clone(), *state)) else {
+            if inner.closed {
+                return Poll::Ready(None);
+            }
+            inner.reader = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        Poll::Ready(Some(if state == State::New {
+            inner.states.insert(offered.clone(), State::Known);
+            TypeChange::Found(offered)
+        } else {
+            inner.states.remove(&offered);
+            TypeChange::Lost(offered)
+        }))
+    }
+}
+
+impl Close for Catalogue {
+    fn close(&self) {
+        self.change(|inner| inner.closed = true);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use crate::name::ServiceType;
+    use crate::service::Interface;
+
+    fn offered(service: &str) -> OfferedType {
+        let interface = Interface { index: 2, name: "eth0".into() };
+        OfferedType { service: ServiceType::new(service).unwrap(), interface }
+    }
+
+    fn read(catalogue: &Catalogue) -> Vec<TypeChange> {
+        let mut cx = Context::from_waker(Waker::noop());
+        std::iter::from_fn(|| match catalogue.poll(&mut cx) {
+            Poll::Ready(change) => change,
+            Poll::Pending => None,
+        })
+        .collect()
+    }
+
+    #[test]
+    fn the_reader_gets_the_net_change() {
+        let catalogue = Catalogue::default();
+        catalogue.put(TypeChange::Found(offered("_a._tcp")));
+        catalogue.put(TypeChange::Found(offered("_b._tcp")));
+        catalogue.put(TypeChange::Lost(offered("_b._tcp")));
+        assert_eq!(read(&catalogue), [TypeChange::Found(offered("_a._tcp"))]);
+        catalogue.put(TypeChange::Lost(offered("_a._tcp")));
+        catalogue.put(TypeChange::Found(offered("_a._tcp")));
+        assert_eq!(read(&catalogue), []);
+        catalogue.put(TypeChange::Lost(offered("_a._tcp")));
+        catalogue.close();
+        assert_eq!(read(&catalogue), [TypeChange::Lost(offered("_a._tcp"))]);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert_eq!(catalogue.poll(&mut cx), Poll::Ready(None));
+    }
+}
