@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use super::{Error, Mdns};
 use crate::error::NameError;
 use crate::name::HostName;
-use crate::net::{self, Choice, InterfaceInfo, Settings};
+use crate::net::{self, Choice, InterfaceInfo, InterfaceKind, Settings};
 
 /// Settings of an [`Mdns`]; the default is every usual interface, both families, and a host
 /// name of its own.
@@ -55,13 +55,26 @@ impl Builder {
         self
     }
 
+    /// Uses the interfaces of these [kinds](InterfaceKind), and no other.
+    ///
+    /// ```no_run
+    /// # async fn f() -> Result<(), salut::Error> {
+    /// use salut::{InterfaceKind, Mdns};
+    /// let cables_only = Mdns::builder().interface_kinds([InterfaceKind::Ethernet]).build()?;
+    /// # Ok(()) }
+    /// ```
+    pub fn interface_kinds(mut self, kinds: impl IntoIterator<Item = InterfaceKind>) -> Self {
+        self.choice = Choice::Kinds(kinds.into_iter().collect());
+        self
+    }
+
     /// Uses those interfaces that are running and for which `predicate` is true, in place of
     /// those that [`InterfaceInfo::is_usual`] says. It is asked whenever the interfaces change.
     ///
     /// ```no_run
     /// # async fn f() -> Result<(), salut::Error> {
     /// let mdns = salut::Mdns::builder()
-    ///     .interfaces_where(|interface| interface.is_usual() && !interface.name.starts_with("docker"))
+    ///     .interfaces_where(|interface| interface.is_usual() && interface.name.starts_with("en"))
     ///     .build()?;
     /// # Ok(()) }
     /// ```

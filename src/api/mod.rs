@@ -7,6 +7,7 @@ mod catalogue;
 mod error;
 mod mailbox;
 mod resolve;
+mod status;
 
 pub use announcement::{Announcement, AnnouncementEvent};
 pub use browse::Browse;
@@ -14,10 +15,12 @@ pub use builder::Builder;
 pub use catalogue::BrowseTypes;
 pub use error::Error;
 pub use resolve::Resolved;
+pub use status::StatusWatch;
 
 pub(crate) use announcement::News;
 pub(crate) use catalogue::Catalogue;
 pub(crate) use mailbox::Mailbox;
+pub(crate) use status::Newest;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,7 +30,7 @@ use tokio::sync::mpsc::{self, OwnedPermit, error::TrySendError};
 use tokio::sync::oneshot;
 
 use crate::name::{HostName, ServiceType};
-use crate::net::{Command, Key, LinkStatus};
+use crate::net::{Command, Key, Status};
 use crate::proto::Search;
 use crate::service::{Instance, Service, subtype_name};
 
@@ -223,15 +226,25 @@ impl Mdns {
         self.shared.host.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How the interfaces in use fare: their addresses, what the operating system refused,
-    /// whether unicast reaches us.
+    /// How it fares: the interfaces, what the operating system refused and what to do about
+    /// it, who else holds the port, and how much came in and went out.
     ///
     /// # Errors
     /// [`Error::Stopped`].
-    pub async fn status(&self) -> Result<Vec<LinkStatus>, Error> {
-        let (reply, links) = oneshot::channel();
+    pub async fn status(&self) -> Result<Status, Error> {
+        let (reply, status) = oneshot::channel();
         self.commands().send(Command::Status { reply }).await.map_err(|_| Error::Stopped)?;
-        answer(self.commands(), links).await.ok_or(Error::Stopped)
+        answer(self.commands(), status).await.ok_or(Error::Stopped)
+    }
+
+    /// The [`status`](Self::status) now and whenever it changes.
+    ///
+    /// # Errors
+    /// [`Error::Stopped`] or [`Error::Busy`].
+    pub fn watch_status(&self) -> Result<StatusWatch, Error> {
+        let newest = Arc::new(Newest::default());
+        send(self.commands(), Command::WatchStatus { newest: Writer::new(&newest) })?;
+        Ok(StatusWatch { newest })
     }
 
     /// Says goodbye for everything that is announced, and ends the task. Returns when the

@@ -63,7 +63,7 @@ pub(super) async fn resolve(mdns: &Mdns, host: &str, timeout: Duration) -> Resul
         })
         .collect();
     if resolved.is_empty() {
-        let links = mdns.status().await?;
+        let links = mdns.status().await?.links;
         let interfaces = links.into_iter().map(|link| link.interface.name.to_string()).collect();
         return Err(Error::NoAnswer { host, timeout, interfaces });
     }

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use tokio::sync::{oneshot, watch};
 
-use super::LinkStatus;
-use crate::api::{Catalogue, Mailbox, News, Writer};
+use super::Status;
+use crate::api::{Catalogue, Mailbox, Newest, News, Writer};
 use crate::name::{HostName, InstanceName, ServiceType};
 use crate::proto::{LinkIndex, Search};
 use crate::service::{Interface, Service};
@@ -34,6 +34,7 @@ pub(crate) enum Command {
     Resolve { key: Key, host: HostName, found: watch::Sender<Found> },
     Reconfirm { service: ServiceType, instance: InstanceName },
     End { key: Key },
-    Status { reply: oneshot::Sender<Vec<LinkStatus>> },
+    Status { reply: oneshot::Sender<Status> },
+    WatchStatus { newest: Writer<Newest> },
     Shutdown { done: oneshot::Sender<()> },
 }

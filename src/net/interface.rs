@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use if_addrs::IfAddr;
 
-use super::NetError;
+use super::{InterfaceKind, NetError};
 
 /// What is assumed of an interface whose MTU the system does not tell, in bytes.
 const USUAL_MTU: u32 = 1500;
 
 /// A network interface as the operating system shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct InterfaceInfo {
     /// The interface index, as in `ip link`.
@@ -26,6 +26,8 @@ pub struct InterfaceInfo {
     pub v6: Vec<(Ipv6Addr, u8)>,
     /// The largest IP packet in bytes; 1500 where the system does not tell.
     pub mtu: u32,
+    /// What sort of network it leads to.
+    pub kind: InterfaceKind,
     /// Whether this is the machine talking to itself.
     pub loopback: bool,
     /// Whether only one peer is behind it, as with most tunnels.
@@ -34,18 +36,43 @@ pub struct InterfaceInfo {
     pub multicast: bool,
     /// Whether it is up and has a carrier.
     pub running: bool,
+    /// Whether it is a port of a bridge or a bond, which has its traffic; false where the
+    /// system does not tell.
+    pub port: bool,
     /// How often the carrier came, where the system counts it: tells a link that went and
     /// came back between two looks.
     pub(crate) carriers: u32,
 }
 
 impl InterfaceInfo {
-    /// Whether this interface is used unless the caller chooses: it is running and carries
-    /// multicast, and is neither the loopback nor a tunnel nor one of Apple's peer-to-peer
-    /// interfaces (`awdl`, `llw`, `utun`).
+    /// Whether this interface is used unless the caller chooses: it is running, carries
+    /// multicast, is no port of a bridge, and neighbours are to be expected behind it: it is
+    /// neither the loopback, nor a [tunnel](InterfaceKind::Tunnel), nor
+    /// [inside this machine](InterfaceKind::Container), nor one of Apple's
+    /// [peer-to-peer](InterfaceKind::PeerToPeer) interfaces.
     pub fn is_usual(&self) -> bool {
-        let private = ["awdl", "llw", "utun"].iter().any(|prefix| self.name.starts_with(prefix));
-        self.running && self.multicast && !self.loopback && !self.point_to_point && !private
+        self.why_unused().is_none()
+    }
+
+    /// Why it is not used unless the caller chooses it.
+    fn why_unused(&self) -> Option<Unused> {
+        if !self.running {
+            Some(Unused::Down)
+        } else if self.port {
+            Some(Unused::Port)
+        } else if self.point_to_point || !self.kind.is_usual() {
+            Some(Unused::Kind)
+        } else if !self.multicast {
+            Some(Unused::NoMulticast)
+        } else {
+            None
+        }
+    }
+
+    /// Whether it would do where there is nothing better, as inside a container.
+    fn is_makeshift(&self) -> bool {
+        let inside = matches!(self.kind, InterfaceKind::Container | InterfaceKind::Tunnel);
+        self.running && self.multicast && inside && !self.port && !self.point_to_point
     }
 
     fn new(index: u32, name: Arc<str>) -> Self {
@@ -55,11 +82,42 @@ impl InterfaceInfo {
             v4: Vec::new(),
             v6: Vec::new(),
             mtu: USUAL_MTU,
+            kind: InterfaceKind::Other,
             loopback: false,
             point_to_point: false,
             multicast: true,
             running: false,
+            port: false,
             carriers: 0,
+        }
+    }
+}
+
+/// Why an interface is not used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Unused {
+    /// It is down or has no carrier.
+    Down,
+    /// It is a port of a bridge or a bond: the bridge is used in its place.
+    Port,
+    /// Its [kind](InterfaceKind) is not used unless the caller chooses it.
+    Kind,
+    /// It carries no multicast.
+    NoMulticast,
+    /// The caller chose others.
+    NotChosen,
+}
+
+impl Unused {
+    /// A stable name, for programs: `not-chosen`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Down => "down",
+            Self::Port => "port",
+            Self::Kind => "kind",
+            Self::NoMulticast => "no-multicast",
+            Self::NotChosen => "not-chosen",
         }
     }
 }
@@ -67,34 +125,67 @@ impl InterfaceInfo {
 /// Which interfaces to use.
 #[derive(Clone, Default)]
 pub(crate) enum Choice {
-    /// Those that [`InterfaceInfo::is_usual`] says, or else the loopback.
+    /// Those that [`InterfaceInfo::is_usual`] says; without any on this machine the makeshift
+    /// ones, or else the loopback.
     #[default]
     Usual,
     /// Those with these names.
     Named(Vec<String>),
+    /// Those of these kinds.
+    Kinds(Vec<InterfaceKind>),
     /// Those that the caller's predicate takes.
     Where(Arc<dyn Fn(&InterfaceInfo) -> bool + Send + Sync>),
 }
 
+/// The interfaces of this machine, to use now and not.
+pub(crate) type Picked = (Vec<InterfaceInfo>, Vec<(InterfaceInfo, Unused)>);
+
 impl Choice {
-    /// The interfaces of `list` to use now.
-    pub(crate) fn pick(&self, list: Vec<InterfaceInfo>) -> Vec<InterfaceInfo> {
-        let running = list.into_iter().filter(|info| info.running);
-        match self {
-            Self::Named(names) => {
-                running.filter(|info| names.iter().any(|name| **name == *info.name)).collect()
+    /// Tells the interfaces of `list` that are to be used now from the others.
+    pub(crate) fn pick(&self, list: Vec<InterfaceInfo>) -> Picked {
+        let mut why: Vec<Option<Unused>> = list.iter().map(|info| self.why_not(info)).collect();
+        if let Self::Usual = self
+            && !why.contains(&None)
+        {
+            // An ordinary interface that is down for a moment is no reason to turn to others.
+            let alone = !list.iter().any(|info| info.multicast && info.kind.is_usual());
+            let mut makeshift = false;
+            for (info, why) in list.iter().zip(&mut why).filter(|(info, _)| alone && info.is_makeshift()) {
+                tracing::trace!(interface = %info.name, "used for want of a better one");
+                *why = None;
+                makeshift = true;
             }
-            Self::Where(predicate) => running.filter(|info| predicate(info)).collect(),
-            Self::Usual => {
-                let (usual, other): (Vec<_>, Vec<_>) = running.partition(InterfaceInfo::is_usual);
-                if usual.is_empty() {
-                    // Linux does not set the multicast flag on `lo`, which carries it all the same.
-                    other.into_iter().filter(|info| info.loopback).collect()
-                } else {
-                    usual
+            // Linux does not set the multicast flag on `lo`, which carries it all the same.
+            for (info, why) in list.iter().zip(&mut why).filter(|_| !makeshift) {
+                if info.running && info.loopback {
+                    *why = None;
                 }
             }
         }
+        let (mut picked, mut unused) = (Vec::new(), Vec::new());
+        for (info, why) in list.into_iter().zip(why) {
+            match why {
+                None => picked.push(info),
+                Some(why) => unused.push((info, why)),
+            }
+        }
+        (picked, unused)
+    }
+
+    fn why_not(&self, info: &InterfaceInfo) -> Option<Unused> {
+        let chosen = match self {
+            Self::Usual => return info.why_unused(),
+            _ if !info.running => return Some(Unused::Down),
+            Self::Named(names) => names.iter().any(|name| **name == *info.name),
+            Self::Kinds(kinds) => {
+                if info.port {
+                    return Some(Unused::Port);
+                }
+                kinds.contains(&info.kind)
+            }
+            Self::Where(predicate) => predicate(info),
+        };
+        (!chosen).then_some(Unused::NotChosen)
     }
 }
 
@@ -103,6 +194,7 @@ impl fmt::Debug for Choice {
         match self {
             Self::Usual => f.write_str("Usual"),
             Self::Named(names) => f.debug_tuple("Named").field(names).finish(),
+            Self::Kinds(kinds) => f.debug_tuple("Kinds").field(kinds).finish(),
             Self::Where(_) => f.write_str("Where(..)"),
         }
     }
@@ -137,6 +229,7 @@ pub(crate) fn list() -> Result<Vec<InterfaceInfo>, NetError> {
             info.running |= entry.is_oper_up();
             info.point_to_point |= entry.is_p2p();
             info.loopback |= entry.is_loopback();
+            info.kind = InterfaceKind::by_name(&info.name, info.loopback, info.point_to_point);
         }
         match entry.addr {
             IfAddr::V4(v4) if !v4.ip.is_unspecified() => info.v4.push((v4.ip, v4.prefixlen)),
@@ -185,14 +278,17 @@ fn parse_if_inet6(text: &str) -> Vec<(Ipv6Addr, u32)> {
 #[cfg(target_os = "linux")]
 impl InterfaceInfo {
     /// From what netlink says of a link.
-    pub(super) fn from_link(index: u32, name: &str, flags: super::netlink::Flags) -> Self {
+    pub(super) fn from_link(index: u32, name: &str, facts: &super::netlink::Facts) -> Self {
         let mut info = Self::new(index, name.into());
-        info.mtu = flags.mtu.unwrap_or(USUAL_MTU);
-        info.loopback = flags.loopback;
-        info.point_to_point = flags.point_to_point;
-        info.multicast = flags.multicast;
-        info.running = flags.running;
-        info.carriers = flags.carriers;
+        let by_name = InterfaceKind::by_name(name, facts.loopback, facts.point_to_point);
+        info.kind = by_name.by_link(facts.kind.as_deref(), facts.ethernet);
+        info.mtu = facts.mtu.unwrap_or(USUAL_MTU);
+        info.loopback = facts.loopback;
+        info.point_to_point = facts.point_to_point;
+        info.multicast = facts.multicast;
+        info.running = facts.running;
+        info.port = facts.port;
+        info.carriers = facts.carriers;
         info
     }
 }
@@ -205,45 +301,70 @@ mod tests {
     fn info(name: &str) -> InterfaceInfo {
         let mut info = InterfaceInfo::new(1, name.into());
         info.running = true;
+        info.kind = InterfaceKind::by_name(name, name == "lo", false);
+        info.loopback = name == "lo";
         info
     }
 
-    fn names(list: &[InterfaceInfo]) -> Vec<&str> {
-        list.iter().map(|info| &*info.name).collect()
+    fn tun() -> InterfaceInfo {
+        InterfaceInfo { point_to_point: true, ..info("tun0") }
+    }
+
+    fn lo() -> InterfaceInfo {
+        InterfaceInfo { multicast: false, ..info("lo") }
+    }
+
+    fn names(choice: &Choice, list: Vec<InterfaceInfo>) -> Vec<String> {
+        choice.pick(list).0.iter().map(|info| info.name.to_string()).collect()
     }
 
     #[test]
     fn the_usual_choice_leaves_out_what_no_neighbour_is_behind() {
-        let mut lo = info("lo");
-        (lo.loopback, lo.multicast) = (true, false);
-        let mut tun = info("tun0");
-        tun.point_to_point = true;
-        let mut dull = info("eth1");
-        dull.multicast = false;
-        let mut down = info("eth2");
-        down.running = false;
-        let list = vec![
-            lo.clone(),
-            tun.clone(),
-            dull.clone(),
-            down.clone(),
-            info("awdl0"),
-            info("utun3"),
-            info("eth0"),
+        let dull = InterfaceInfo { multicast: false, ..info("eth1") };
+        let down = InterfaceInfo { running: false, ..info("eth2") };
+        let port = InterfaceInfo { port: true, ..info("eth3") };
+        let others = [info("awdl0"), info("utun3"), info("docker0"), info("br-0123456789ab")];
+        let mut list = vec![lo(), tun(), dull, down, port, info("eth0"), info("br0"), info("wlan0")];
+        list.extend(others);
+        let (picked, unused) = Choice::Usual.pick(list);
+        assert_eq!(names(&Choice::Usual, picked), ["eth0", "br0", "wlan0"]);
+        let why: Vec<_> = unused.iter().map(|(info, why)| (&*info.name, why.as_str())).collect();
+        let expected = [
+            ("lo", "kind"),
+            ("tun0", "kind"),
+            ("eth1", "no-multicast"),
+            ("eth2", "down"),
+            ("eth3", "port"),
+            ("awdl0", "kind"),
+            ("utun3", "kind"),
+            ("docker0", "kind"),
+            ("br-0123456789ab", "kind"),
         ];
-        assert_eq!(names(&Choice::Usual.pick(list)), ["eth0"]);
-        // The loopback is for when there is nothing else.
-        assert_eq!(names(&Choice::Usual.pick(vec![lo, tun, dull, down])), ["lo"]);
+        assert_eq!(why, expected);
     }
 
     #[test]
-    fn named_interfaces_are_used_whatever_they_are() {
-        let mut lo = info("lo");
-        (lo.loopback, lo.multicast) = (true, false);
-        let mut tun = info("tun0");
-        tun.point_to_point = true;
+    fn without_an_ordinary_interface_what_is_there_is_used() {
+        let usual = |list| names(&Choice::Usual, list);
+        let down = InterfaceInfo { running: false, ..info("eth0") };
+        // A rootless container, a machine of virtual machines only, a VPN only, nothing at all.
+        assert_eq!(usual(vec![lo(), info("tap0")]), ["tap0"]);
+        assert_eq!(usual(vec![lo(), info("virbr0"), tun()]), ["virbr0"]);
+        assert_eq!(usual(vec![lo(), tun()]), ["lo"]);
+        assert_eq!(usual(vec![lo()]), ["lo"]);
+        // The network is away for a moment.
+        assert_eq!(usual(vec![lo(), down, info("docker0")]), ["lo"]);
+    }
+
+    #[test]
+    fn what_is_chosen_is_used_whatever_it_is() {
         let choice = Choice::Named(vec!["lo".into(), "tun0".into(), "later0".into()]);
-        assert_eq!(names(&choice.pick(vec![lo, tun, info("eth0")])), ["lo", "tun0"]);
+        assert_eq!(names(&choice, vec![lo(), tun(), info("eth0")]), ["lo", "tun0"]);
+        let choice = Choice::Kinds(vec![InterfaceKind::Tunnel, InterfaceKind::Wifi]);
+        assert_eq!(names(&choice, vec![lo(), tun(), info("eth0"), info("wlan0")]), ["tun0", "wlan0"]);
+        let choice = Choice::Where(Arc::new(|info| info.is_usual() || info.name.starts_with("docker")));
+        assert_eq!(names(&choice, vec![lo(), tun(), info("eth0"), info("docker0")]), ["eth0", "docker0"]);
+        assert_eq!(names(&choice, vec![lo(), tun()]), [""; 0]);
     }
 
     #[test]

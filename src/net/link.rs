@@ -2,6 +2,7 @@
 //! them or what they send.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash as _, Hasher};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +13,9 @@ use tracing::{debug, info, warn};
 use super::NetError;
 use super::interface::InterfaceInfo;
 use super::pace::Backoff;
+use super::problem::{Step, number};
 use super::socket::{Role, Socket, group, is_group, with_scope};
+use super::status::{FamilyStatus, LinkStatus};
 use crate::proto::{Family, LinkState};
 
 /// A message with no question and no record. While sends fail it is what is tried: whoever
@@ -112,8 +115,12 @@ pub(super) struct Link {
     pub(super) unicast: Both<Option<Socket>>,
     /// What the engine was told last.
     pub(super) told: Option<LinkState>,
+    /// Datagrams that came in, left, and were refused.
+    pub(super) received: u64,
+    sent: u64,
+    failed: u64,
     /// When each cause was complained about.
-    complaints: BTreeMap<(u8, i32), Instant>,
+    complaints: BTreeMap<Complaint, Instant>,
 }
 
 impl Link {
@@ -123,6 +130,9 @@ impl Link {
             group: Both::default(),
             unicast: Both::default(),
             told: None,
+            received: 0,
+            sent: 0,
+            failed: 0,
             complaints: BTreeMap::new(),
         }
     }
@@ -249,6 +259,11 @@ impl Link {
         let family = Family::of(destination.ip());
         let Slot::Open(port) = self.group.get_mut(family) else { return Sent::No };
         let result = port.socket.send(payload, with_scope(destination, self.info.index));
+        match &result {
+            Ok(()) => self.sent = self.sent.saturating_add(1),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => self.failed = self.failed.saturating_add(1),
+        }
         match result {
             Ok(()) if is_group(destination) => match port.failing.take() {
                 Some(failing) => {
@@ -373,18 +388,51 @@ impl Link {
         })
     }
 
-    /// What keeps a family from working, if anything does.
-    pub(super) fn error(&self, family: Family) -> Option<&NetError> {
+    /// How it fares; the engine knows what is `cached`.
+    pub(super) fn status(&self, cached: usize) -> LinkStatus {
+        LinkStatus {
+            interface: self.info.clone(),
+            ipv4: self.family_status(Family::V4),
+            ipv6: self.family_status(Family::V6),
+            unicast: self.state().is_some_and(|state| state.unicast),
+            received: self.received,
+            sent: self.sent,
+            failed: self.failed,
+            cached,
+        }
+    }
+
+    /// What makes the status another one.
+    pub(super) fn hash_status(&self, hasher: &mut impl Hasher) {
+        self.info.hash(hasher);
+        for family in Family::BOTH {
+            let error = match self.group.get(family) {
+                Slot::Refused { error, .. } => Some(error),
+                Slot::Open(port) => port.failing.as_ref().map(|failing| &failing.error),
+                Slot::Absent | Slot::NoWay => None,
+            };
+            let open = matches!(self.group.get(family), Slot::Open(_));
+            (open, error.map(NetError::cause), self.unicast.get(family).is_some()).hash(hasher);
+        }
+    }
+
+    fn family_status(&self, family: Family) -> FamilyStatus {
         match self.group.get(family) {
-            Slot::Refused { error, .. } => Some(error),
-            Slot::Open(port) => port.failing.as_ref().map(|failing| &failing.error),
-            Slot::Absent | Slot::NoWay => None,
+            Slot::Refused { error, .. } => FamilyStatus::Refused(error.clone()),
+            Slot::Open(port) => match &port.failing {
+                Some(failing) => FamilyStatus::Failing(failing.error.clone()),
+                None => FamilyStatus::Joined,
+            },
+            Slot::Absent | Slot::NoWay => FamilyStatus::Absent,
         }
     }
 }
 
+/// What was complained about: the step that failed, and the error's number.
+type Complaint = (Step, Option<i32>);
+
 /// Stands in the list of complaints for "some socket of this link could not be opened".
-const OPENED: (u8, i32) = (u8::MAX, 0);
+const OPENED: Complaint = (Step::List, None);
 
 fn has_address(info: &InterfaceInfo, family: Family) -> bool {
     match family {
@@ -404,15 +452,7 @@ fn can_send(socket: &Socket, index: u32, family: Family) -> bool {
 }
 
 fn is_too_long(error: &io::Error) -> bool {
-    // EMSGSIZE on Linux, macOS and the BSDs, Windows.
-    let number = if cfg!(any(target_os = "linux", target_os = "android")) {
-        90
-    } else if cfg!(windows) {
-        10040
-    } else {
-        40
-    };
-    error.raw_os_error() == Some(number)
+    number::is(error, number::TOO_LONG)
 }
 
 /// Whether a failure often ends by itself within seconds.

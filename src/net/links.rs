@@ -1,6 +1,7 @@
 //! All interfaces in use, with their sockets.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{Hash as _, Hasher};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -10,11 +11,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tracing::{debug, info};
 
-use super::interface::InterfaceInfo;
+use super::interface::{InterfaceInfo, Picked, Unused};
 use super::link::{Both, Link, Sent, Slot};
 use super::port::Others;
 use super::socket::{Arrival, Role, Socket};
-use super::status::{FamilyStatus, LinkStatus};
+use super::status::LinkStatus;
 use crate::proto::{Family, LinkIndex, LinkState, Transmit};
 use crate::service::Interface;
 use crate::wire::MDNS_PORT;
@@ -72,6 +73,7 @@ pub(super) enum LinkNews {
 #[derive(Debug, Default)]
 pub(super) struct Links {
     links: BTreeMap<u32, Link>,
+    unused: Vec<(InterfaceInfo, Unused)>,
     /// Which families the caller wants.
     wanted: Both<bool>,
     /// Whether nobody else holds the port with the wildcard address.
@@ -96,7 +98,8 @@ impl Links {
     }
 
     /// Makes the links those of `picked`. True if these are other than before.
-    pub(super) fn update(&mut self, now: Instant, picked: Vec<InterfaceInfo>) -> bool {
+    pub(super) fn update(&mut self, now: Instant, (picked, unused): Picked) -> bool {
+        self.unused = unused;
         if self.links.values().map(|link| &link.info).eq(&picked) {
             self.open(now);
             return false;
@@ -139,12 +142,12 @@ impl Links {
     /// Gives up or opens the sockets for unicast, as others hold the port or not.
     pub(super) fn look_at_port(&mut self, now: Instant) -> Others {
         let others = self.others();
-        if self.port_free == others.wildcard {
-            self.port_free = !others.wildcard;
+        if self.port_free == others.wildcard() {
+            self.port_free = !others.wildcard();
             debug!(free = self.port_free, "unicast to port 5353");
             self.open_sockets(now);
             // Two programs that look at the same moment both find the port free.
-            if self.port_free && self.others().wildcard {
+            if self.port_free && self.others().wildcard() {
                 self.port_free = false;
                 self.open_sockets(now);
             }
@@ -171,9 +174,7 @@ impl Links {
                 }
             }
         }
-        let mut others = Others::look(&own);
-        others.wildcard |= self.blind;
-        others
+        if self.blind { Others::default() } else { Others::look(&own) }
     }
 
     /// Opens what is due, and notes what the engine is to know.
@@ -357,14 +358,14 @@ impl Links {
     }
 
     /// Whose datagram is it? Where the datagram tells its interface, that counts.
-    fn sort(&self, key: Key, arrival: Arrival) -> Look {
+    fn sort(&mut self, key: Key, arrival: Arrival) -> Look {
         let index = arrival.index.unwrap_or(key.index);
         // By multicast the socket of that interface hears it as well, by unicast only one
         // socket does.
-        let ours = index == key.index || (arrival.unicast && self.links.contains_key(&index));
-        if !ours {
+        let Some(link) = self.links.get_mut(&index).filter(|_| index == key.index || arrival.unicast) else {
             return Look::Nothing;
-        }
+        };
+        link.received = link.received.saturating_add(1);
         Look::Datagram(Received {
             link: LinkIndex(index),
             source: arrival.source,
@@ -379,24 +380,21 @@ impl Links {
         Some(Interface { index: info.index, name: Arc::clone(&info.name) })
     }
 
-    /// How each link fares.
-    pub(super) fn status(&self) -> Vec<LinkStatus> {
-        let family = |link: &Link, family| match (link.error(family), link.group.get(family)) {
-            (Some(error), _) => FamilyStatus::Failed(error.clone()),
-            (None, Slot::Open(_)) => FamilyStatus::Open,
-            (None, _) => FamilyStatus::Absent,
-        };
-        self.links
-            .values()
-            .map(|link| LinkStatus {
-                interface: Interface { index: link.info.index, name: Arc::clone(&link.info.name) },
-                v4: link.info.v4.clone(),
-                v6: link.info.v6.clone(),
-                mtu: link.info.mtu,
-                ipv4: family(link, Family::V4),
-                ipv6: family(link, Family::V6),
-                unicast: link.state().is_some_and(|state| state.unicast),
-            })
-            .collect()
+    /// How each link fares; `cached` tells how many records are cached there.
+    pub(super) fn status(&self, cached: impl Fn(LinkIndex) -> usize) -> Vec<LinkStatus> {
+        self.links.iter().map(|(index, link)| link.status(cached(LinkIndex(*index)))).collect()
+    }
+
+    /// What makes the status another one.
+    pub(super) fn hash_status(&self, hasher: &mut impl Hasher) {
+        for link in self.links.values() {
+            link.hash_status(hasher);
+        }
+        self.unused.hash(hasher);
+    }
+
+    /// The interfaces that are not used, and why.
+    pub(super) fn unused(&self) -> &[(InterfaceInfo, Unused)] {
+        &self.unused
     }
 }

@@ -9,26 +9,31 @@ mod command;
 mod error;
 mod handles;
 mod interface;
+mod kind;
 mod link;
 mod links;
 #[cfg(target_os = "linux")]
 mod netlink;
 mod pace;
 mod port;
+mod problem;
 mod socket;
 mod status;
 mod watch;
 
 pub use error::NetError;
-pub use interface::InterfaceInfo;
-pub use status::{FamilyStatus, LinkStatus};
+pub use interface::{InterfaceInfo, Unused};
+pub use kind::InterfaceKind;
+pub use port::{PortHolder, Process};
+pub use problem::Problem;
+pub use status::{FamilyStatus, LinkStatus, Status};
 
 pub(crate) use command::{Command, Found, Key};
 pub(crate) use interface::{Choice, list};
 
 use std::collections::hash_map::RandomState;
 use std::future::poll_fn;
-use std::hash::{BuildHasher as _, Hasher as _};
+use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -41,6 +46,8 @@ use clock::{GAP, SleepWatch, now};
 use handles::Handles;
 use links::{Key as SocketKey, LinkNews, Links, Look};
 use pace::Gather;
+use port::Others;
+use status::Watchers;
 use watch::Watch;
 
 /// The longest datagram that is read, in bytes, headers included (RFC 6762 §17). A longer one
@@ -115,7 +122,10 @@ struct Task {
     leaving: Option<Leaving>,
     /// Not before this is the engine's timer looked at again.
     not_before: Instant,
-    list_failed: bool,
+    list_error: Option<NetError>,
+    /// Who else holds the port.
+    others: Others,
+    watchers: Watchers,
     buffer: Vec<u8>,
     keys: Vec<SocketKey>,
 }
@@ -124,11 +134,11 @@ impl Task {
     fn new(settings: Settings, now: Instant) -> Self {
         let mut links = Links::new(settings.ipv4, settings.ipv6);
         let others = links.look_at_port(now);
-        if others.wildcard {
+        if others.wildcard() {
             debug!("another program holds port 5353: replies by unicast are left to it");
         }
         let mut config = Config::new(settings.host);
-        config.shares_host = others.any;
+        config.shares_host = others.any();
         Self {
             engine: Engine::new(config, seed()),
             links,
@@ -140,7 +150,9 @@ impl Task {
             sleep: SleepWatch::new(now),
             leaving: None,
             not_before: now,
-            list_failed: false,
+            list_error: None,
+            others,
+            watchers: Watchers::default(),
             buffer: vec![0; BUFFER_BYTES],
             keys: Vec::new(),
         }
@@ -177,6 +189,7 @@ impl Task {
                 Woken::Rang | Woken::Due => {}
             }
             self.timers(now());
+            self.tell_watchers();
         }
         for done in self.leaving.take().into_iter().flat_map(|leaving| leaving.done) {
             let _ = done.send(());
@@ -221,15 +234,16 @@ impl Task {
     fn look(&mut self, now: Instant) {
         match list() {
             Ok(list) => {
-                self.list_failed = false;
+                self.list_error = None;
                 let changed = self.links.update(now, self.choice.pick(list));
                 self.watch.looked(now, changed);
             }
             Err(error) => {
                 self.watch.looked(now, true);
-                if !std::mem::replace(&mut self.list_failed, true) {
+                if self.list_error.is_none() {
                     warn!("{error}; keeping those that are known and trying again");
                 }
+                self.list_error = Some(error);
                 self.watch.suspect(now);
             }
         }
@@ -244,8 +258,8 @@ impl Task {
     fn look_at_port(&mut self, now: Instant) {
         let rang = self.port.due().is_some();
         self.port.acted(now, rang);
-        let others = self.links.look_at_port(now);
-        self.engine.set_shares_host(now, others.any);
+        self.others = self.links.look_at_port(now);
+        self.engine.set_shares_host(now, self.others.any());
     }
 
     /// The machine slept, or the process was stopped.
@@ -340,11 +354,38 @@ impl Task {
             Command::End { key } => self.handles.end(engine, now, key, None),
             Command::Reconfirm { service, instance } => engine.reconfirm(now, &service, &instance),
             Command::Status { reply } => {
-                let _ = reply.send(self.links.status());
+                let _ = reply.send(self.status());
+            }
+            Command::WatchStatus { newest } => {
+                self.watchers.add(newest);
             }
             Command::Shutdown { done } => return self.leave(now, Some(done)),
         }
         self.drain(now);
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            links: self.links.status(|link| self.engine.cached(link)),
+            unused: self.links.unused().to_vec(),
+            list_error: self.list_error.clone(),
+            polling: self.watch.is_polling(),
+            holders: self.others.holders.clone(),
+            counters: self.engine.counters(),
+        }
+    }
+
+    fn tell_watchers(&mut self) {
+        let mut watchers = std::mem::take(&mut self.watchers);
+        watchers.tell(|hasher| self.hash_status(hasher), || self.status());
+        self.watchers = watchers;
+    }
+
+    /// What makes a status another one: everything but the numbers.
+    fn hash_status(&self, hasher: &mut DefaultHasher) {
+        self.links.hash_status(hasher);
+        self.list_error.as_ref().map(NetError::cause).hash(hasher);
+        (self.watch.is_polling(), &self.others.holders).hash(hasher);
     }
 
     /// Says goodbye for everything; the task ends when that has left.

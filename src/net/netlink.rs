@@ -9,7 +9,9 @@ use std::task::{Context, Poll};
 use bytes::BufMut as _;
 use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use netlink_packet_route::link::{
+    InfoPortKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
+};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{AsyncSocket as _, Socket, SocketAddr, TokioSocket};
 
@@ -22,9 +24,16 @@ const MAX_DUMP_READS: usize = 1024;
 const GROUPS: u32 = 0x1 | 0x10 | 0x100;
 
 /// What netlink says of a link.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Flags {
+#[derive(Debug, Clone, Default)]
+pub(super) struct Facts {
     pub(super) mtu: Option<u32>,
+    /// The kind of a virtual link, such as `bridge`.
+    pub(super) kind: Option<String>,
+    /// Whether it has the frames of Ethernet.
+    pub(super) ethernet: bool,
+    /// Whether it is a port of a bridge or a bond. A member of a VRF is none: it keeps its
+    /// traffic.
+    pub(super) port: bool,
     pub(super) loopback: bool,
     pub(super) point_to_point: bool,
     pub(super) multicast: bool,
@@ -87,24 +96,33 @@ fn read_part(mut rest: &[u8], links: &mut BTreeMap<u32, InterfaceInfo>) -> io::R
 
 fn read_link(link: &LinkMessage) -> Option<InterfaceInfo> {
     let has = |flag| link.header.flags.contains(flag);
-    let mut flags = Flags {
-        mtu: None,
+    let mut facts = Facts {
+        ethernet: link.header.link_layer_type == LinkLayerType::Ether,
         loopback: has(LinkFlags::Loopback),
         point_to_point: has(LinkFlags::Pointopoint),
         multicast: has(LinkFlags::Multicast),
         running: has(LinkFlags::Up) && has(LinkFlags::Running),
-        carriers: 0,
+        ..Facts::default()
     };
     let mut name = None;
     for attribute in &link.attributes {
         match attribute {
             LinkAttribute::IfName(text) => name = Some(text.as_str()),
-            LinkAttribute::Mtu(mtu) => flags.mtu = Some(*mtu),
-            LinkAttribute::CarrierUpCount(count) => flags.carriers = *count,
+            LinkAttribute::Mtu(mtu) => facts.mtu = Some(*mtu),
+            LinkAttribute::CarrierUpCount(count) => facts.carriers = *count,
+            LinkAttribute::LinkInfo(infos) => {
+                for info in infos {
+                    match info {
+                        LinkInfo::Kind(kind) => facts.kind = Some(kind.to_string()),
+                        LinkInfo::PortKind(kind) => facts.port = !matches!(kind, InfoPortKind::Vrf),
+                        _ => {}
+                    }
+                }
+            }
             _ => {}
         }
     }
-    Some(InterfaceInfo::from_link(link.header.index, name?, flags))
+    Some(InterfaceInfo::from_link(link.header.index, name?, &facts))
 }
 
 /// Rings when a link or an address changes.
@@ -131,7 +149,7 @@ impl super::watch::Bell for Bell {
                 Poll::Ready(Ok(())) => rang = true,
                 // More events than the buffer holds: some were lost, that is what ENOBUFS
                 // says, and this is news as well.
-                Poll::Ready(Err(error)) if super::error::is_no_buffers(&error) => rang = true,
+                Poll::Ready(Err(error)) if super::problem::is_no_buffers(&error) => rang = true,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending if rang => return Poll::Ready(Ok(())),
                 Poll::Pending => return Poll::Pending,

@@ -186,9 +186,14 @@ impl Watch {
 
     /// When to look at the interfaces next.
     pub(super) fn due(&self) -> Instant {
-        let every = if self.links.bell.is_some() { HEARTBEAT } else { POLL };
+        let every = if self.is_polling() { POLL } else { HEARTBEAT };
         let regular = self.looked + every;
         self.gather.due().map_or(regular, |due| due.min(regular))
+    }
+
+    /// Whether the interfaces are looked at every few seconds, as nothing tells of changes.
+    pub(super) fn is_polling(&self) -> bool {
+        self.links.bell.is_none()
     }
 
     /// They were looked at now, and were other than before or not. Also hangs up again what

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tracing::{debug, info, warn};
 
 use super::claim::{ClaimId, Phase, Trouble};
+use super::counters::count;
 use super::io::{AnnouncementId, Event, LinkIndex, Packet};
 use super::probe::probed;
 use super::records::proposed;
@@ -145,7 +146,9 @@ impl Engine {
         }
         trouble.since.get_or_insert(now);
         trouble.slow |= trouble.conflicts.len() >= MAX_CONFLICTS;
-        trouble.slow
+        let slow = trouble.slow;
+        count(&mut self.shared.counters.conflicts);
+        slow
     }
 
     /// The name belongs to somebody else: another one is chosen and probed for, on all links
@@ -158,6 +161,7 @@ impl Engine {
         let disputed = !trouble.told
             && trouble.since.is_some_and(|since| now.saturating_duration_since(since) >= DISPUTE_TOLD);
         trouble.told |= disputed;
+        count(&mut self.shared.counters.renames);
         let step = if lost <= COUNTED_NAMES {
             1
         } else {

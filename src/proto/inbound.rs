@@ -7,31 +7,12 @@ use tracing::trace;
 
 use super::cache::{CacheDue, CacheKey, Heard};
 use super::claim::ClaimId;
+use super::counters::{add, count};
 use super::io::{Family, LinkIndex, Packet};
 use super::link::{Link, Shared};
 use super::{Engine, KEPT_TYPES};
 use crate::name::{Name, WireName};
 use crate::wire::{CLASS_IN, MDNS_PORT, Message, RecordData, RecordRef, RecordType};
-
-/// What came in and what became of it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counters {
-    /// Datagrams.
-    pub received: u64,
-    /// No message, or one with another opcode or a response code (RFC 6762 §18.3, §18.11).
-    pub malformed: u64,
-    /// Responses that came from another port than 5353 (RFC 6762 §6).
-    pub foreign_port: u64,
-    /// By unicast, and not asked for, or from a host that is not on the link (RFC 6762 §11).
-    pub unwelcome_unicast: u64,
-    /// On a link that is not known.
-    pub unknown_link: u64,
-}
-
-fn count(counter: &mut u64) {
-    *counter = counter.saturating_add(1);
-}
 
 impl Engine {
     /// A datagram came in. A bad one is counted and otherwise ignored.
@@ -41,27 +22,29 @@ impl Engine {
     }
 
     fn take_in(&mut self, now: Instant, packet: &Packet<'_>) {
-        count(&mut self.counters.received);
+        count(&mut self.shared.counters.received);
         let Some(link) = self.links.get_mut(&packet.link) else {
-            return count(&mut self.counters.unknown_link);
+            return count(&mut self.shared.counters.unknown_link);
         };
         let Ok(message) = Message::read(packet.payload) else {
-            return count(&mut self.counters.malformed);
+            return count(&mut self.shared.counters.malformed);
         };
         let header = message.header();
         // RFC 6762 §18.3, §18.11: silently ignored.
         if header.opcode != 0 || header.rcode != 0 {
-            return count(&mut self.counters.malformed);
+            return count(&mut self.shared.counters.malformed);
         }
         // RFC 6762 §11, §5.5: by unicast only from this link.
         if packet.unicast && !link.is_on_link(packet.source.ip()) {
-            return count(&mut self.counters.unwelcome_unicast);
+            return count(&mut self.shared.counters.unwelcome_unicast);
         }
         let own = link.is_own_address(packet.source.ip());
         trace!(link = %link.state.name, source = %packet.source, response = header.response, "received");
         if header.response {
+            add(&mut self.shared.counters.answers_heard, header.answers.into());
             self.take_in_response(now, packet, &message, own);
         } else {
+            add(&mut self.shared.counters.questions_heard, header.questions.into());
             self.take_in_query(now, packet, &message, own);
         }
     }
@@ -92,10 +75,10 @@ impl Engine {
     fn take_in_response(&mut self, now: Instant, packet: &Packet<'_>, message: &Message<'_>, own: bool) {
         // RFC 6762 §6.
         if packet.source.port() != MDNS_PORT {
-            return count(&mut self.counters.foreign_port);
+            return count(&mut self.shared.counters.foreign_port);
         }
         if packet.unicast && !self.is_welcome(now, packet.link, message) {
-            return count(&mut self.counters.unwelcome_unicast);
+            return count(&mut self.shared.counters.unwelcome_unicast);
         }
         let Some(link) = self.links.get_mut(&packet.link) else { return };
         let echo = own && link.is_echo(now, packet.payload, self.shared.seeded);

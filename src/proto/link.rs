@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::browse::Instances;
 use super::cache::Cache;
 use super::claim::{ClaimId, Phase};
+use super::counters::{Counters, count};
 use super::hash::Seeded;
 use super::io::{Event, Family, GROUP_V4, GROUP_V6, LinkIndex, LinkState, Transmit};
 use super::own::Own;
@@ -54,6 +55,7 @@ pub(super) struct Shared {
     pub(super) seeded: Seeded,
     pub(super) transmits: VecDeque<Transmit>,
     pub(super) events: VecDeque<Event>,
+    pub(super) counters: Counters,
 }
 
 /// A token bucket.
@@ -217,16 +219,22 @@ impl Link {
     ) {
         self.remember(now, payload, shared);
         let open = self.open().and(families);
+        if !open.is_empty() {
+            shared.counters.sent(payload);
+        }
         for family in Family::BOTH.into_iter().filter(|family| open.has(*family)) {
             let destination = match family {
                 Family::V4 => SocketAddr::from((GROUP_V4, MDNS_PORT)),
                 Family::V6 => SocketAddr::V6(SocketAddrV6::new(GROUP_V6, MDNS_PORT, 0, self.index.0)),
             };
+            count(&mut shared.counters.multicasts);
             shared.transmits.push_back(Transmit { link: self.index, destination, payload: payload.clone() });
         }
     }
 
     pub(super) fn unicast(&self, payload: Bytes, destination: SocketAddr, shared: &mut Shared) {
+        shared.counters.sent(&payload);
+        count(&mut shared.counters.unicasts);
         shared.transmits.push_back(Transmit { link: self.index, destination, payload });
     }
 

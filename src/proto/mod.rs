@@ -34,6 +34,7 @@ mod cache;
 mod claim;
 mod conflict;
 mod continuation;
+mod counters;
 mod entry;
 mod hash;
 mod inbound;
@@ -69,7 +70,7 @@ use link::{Link, Shared};
 use rng::Rng;
 use timer::{Timer, Timers};
 
-pub use inbound::Counters;
+pub use counters::Counters;
 pub use io::{
     AnnouncementId, BrowseId, Cause, Event, Family, GROUP_V4, GROUP_V6, LinkIndex, LinkState, Packet,
     ResolveId, Search, Timeout, Transmit,
@@ -134,7 +135,6 @@ pub struct Engine {
     /// What was multicast on links that are gone: the one-second rule outlives a flap.
     gone: BTreeMap<LinkIndex, own::Released>,
     next_client: u64,
-    counters: Counters,
     /// Everything has been taken back.
     stopping: bool,
 }
@@ -150,6 +150,7 @@ impl Engine {
             seeded,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
+            counters: Counters::default(),
         };
         Self {
             config,
@@ -163,7 +164,6 @@ impl Engine {
             probes_due: Vec::new(),
             gone: BTreeMap::new(),
             next_client: 0,
-            counters: Counters::default(),
             stopping: false,
         }
     }
@@ -173,9 +173,9 @@ impl Engine {
         &self.config.host
     }
 
-    /// What came in and what became of it.
+    /// How much came in, went out and was refused.
     pub fn counters(&self) -> Counters {
-        self.counters
+        self.shared.counters
     }
 
     /// How many records are cached on a link.

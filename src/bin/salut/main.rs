@@ -118,7 +118,7 @@ async fn run(command: Command) -> Result<(), Failure> {
 /// Says so if there is no interface to work on: nothing else would be heard of it.
 async fn look_for_interfaces(mdns: &Mdns) -> Infallible {
     tokio::time::sleep(TIME_FOR_INTERFACES).await;
-    if mdns.status().await.is_ok_and(|links| links.is_empty()) {
+    if mdns.status().await.is_ok_and(|status| status.links.is_empty()) {
         note("no network interface is up; waiting for one");
     }
     std::future::pending().await

@@ -193,7 +193,7 @@ fn join(sock: &SockRef<'_>, info: &InterfaceInfo, family: Family) -> io::Result<
     let joined = match family {
         Family::V6 => sock.join_multicast_v6(&GROUP_V6, info.index),
         Family::V4 => match (join_by_index(sock, info.index), info.v4.first()) {
-            (Err(error), Some((address, _))) if !super::error::is_no_buffers(&error) => {
+            (Err(error), Some((address, _))) if !super::problem::is_no_buffers(&error) => {
                 sock.join_multicast_v4(&GROUP_V4, address).map_err(|_| error)
             }
             (joined, _) => joined,

@@ -1,0 +1,115 @@
+//! The status as it changes.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use futures_core::Stream;
+
+use super::Close;
+use crate::net::Status;
+
+/// The [`Status`] of an [`Mdns`](super::Mdns), now and whenever it changes, until this is
+/// dropped.
+///
+/// The first item is the status as it is. After that one comes when an interface came, went or
+/// changed, when something failed or works again, or when another program took or left the
+/// port; not when only the numbers grew. Reading is never urgent: an unread watch holds the
+/// newest status and nothing else.
+///
+/// Ends (`None`) when the [`Mdns`](super::Mdns) was shut down or its runtime was. It is a
+/// [`Stream`] as well. It does not keep the `Mdns` alive.
+///
+/// ```no_run
+/// # async fn f(mdns: salut::Mdns) -> Result<(), salut::Error> {
+/// let mut watch = mdns.watch_status()?;
+/// while let Some(status) = watch.next().await {
+///     for error in status.errors() {
+///         eprintln!("{error}");
+///     }
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct StatusWatch {
+    pub(super) newest: Arc<Newest>,
+}
+
+impl StatusWatch {
+    /// The next status; waits for a change. Dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<Status> {
+        poll_fn(|cx| self.newest.poll(cx)).await
+    }
+}
+
+impl Stream for StatusWatch {
+    type Item = Status;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Status>> {
+        self.newest.poll(cx)
+    }
+}
+
+impl Drop for StatusWatch {
+    fn drop(&mut self) {
+        self.newest.lock().left = true;
+    }
+}
+
+/// The newest status, between the task and its reader.
+#[derive(Debug, Default)]
+pub(crate) struct Newest {
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    unread: Option<Status>,
+    /// Nothing more will come.
+    closed: bool,
+    /// Nobody will read it.
+    left: bool,
+    reader: Option<Waker>,
+}
+
+impl Newest {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Inner)) {
+        let mut inner = self.lock();
+        change(&mut inner);
+        let reader = inner.reader.take();
+        drop(inner);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+
+    /// Takes the place of what was not read.
+    pub(crate) fn put(&self, status: Status) {
+        self.change(|inner| inner.unread = Some(status));
+    }
+
+    /// Whether the reader has gone.
+    pub(crate) fn is_left(&self) -> bool {
+        self.lock().left
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Status>> {
+        let mut inner = self.lock();
+        if inner.unread.is_some() || inner.closed {
+            return Poll::Ready(inner.unread.take());
+        }
+        inner.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Close for Newest {
+    fn close(&self) {
+        self.change(|inner| inner.closed = true);
+    }
+}
