@@ -63,6 +63,24 @@ fn a_name_that_nobody_answers_for_is_asked_for_in_the_same_way() {
 }
 
 #[test]
+fn what_expires_right_after_a_refresh_is_not_asked_for_twice_in_a_second() {
+    proves!("6762-5.2-intervals");
+    for seed in 0..20 {
+        let mut scene = Scene::seeded(seed);
+        scene.drive(|engine, now| engine.resolve(now, HostName::new("beta").unwrap()));
+        scene.next(secs(1));
+        scene.hear(
+            &response().answer("beta.local 10 flush A 10.0.0.9").answer("beta.local 120 NSEC beta.local A"),
+        );
+        let expires = scene.now() + secs(10);
+        let sent = scene.run(secs(20));
+        assert!(gaps(&sent).iter().all(|gap| *gap >= 1000), "seed {seed}: {sent:#?}");
+        let anew = sent.iter().find(|sent| sent.at > expires).unwrap();
+        assert!(anew.at <= expires + secs(1), "seed {seed}: {:?} after the end", anew.at - expires);
+    }
+}
+
+#[test]
 fn a_second_browse_of_the_same_type_asks_nothing_of_its_own() {
     proves!("6762-5.2-intervals");
     let mut scene = Scene::new();

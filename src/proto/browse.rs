@@ -12,9 +12,10 @@ use crate::service::{Change, Instance, Lost};
 use crate::txt::Txt;
 use crate::wire::{RecordData, RecordType};
 
-/// An instance whose SRV or addresses expired is asked for twice more in this time before it
-/// is lost: a grace that RFC 6762 leaves open.
-const RETURN_GRACE: Duration = Duration::from_secs(3);
+/// An instance whose SRV or addresses expired is asked for three times more, after 0, 1 and
+/// 3 s, and this leaves time for the last answer, before it is lost: a grace that RFC 6762
+/// leaves open.
+const RETURN_GRACE: Duration = Duration::from_millis(3250);
 
 /// What is not heard again in this time after a failure was reported is gone
 /// (RFC 6762 §10.4).

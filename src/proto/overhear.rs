@@ -18,7 +18,7 @@ use crate::wire::{CLASS_ANY, CLASS_IN, Message, Question, Section};
 const UNANSWERED: u32 = 2;
 
 /// … or so many, where more instances are known than this.
-const MANY_UNANSWERED: u32 = 4;
+const MANY_UNANSWERED: u32 = 6;
 
 /// Up to so many instances on a link an unanswered question is rarely a lost answer.
 const FEW_INSTANCES: usize = 8;

@@ -183,6 +183,8 @@ impl Link {
         };
         self.asks.first_at = Some(at);
         if let Some(ask) = self.asks.asks.get_mut(&key) {
+            // Nothing is asked twice within a second (RFC 6762 §5.2).
+            let at = ask.last.map_or(at, |last| at.max(after(last, FIRST_INTERVAL)));
             ask.sent = 0;
             ask.interval = FIRST_INTERVAL;
             ask.next = Some(at);
