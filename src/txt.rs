@@ -35,6 +35,16 @@ pub struct Txt {
     wire: Arc<[u8]>,
 }
 
+/// Whether bytes are a row of strings.
+pub(crate) fn is_sound(wire: &[u8]) -> bool {
+    let mut rest = wire;
+    while let Some((&length, tail)) = rest.split_first() {
+        let Some(after) = tail.get(usize::from(length)..) else { return false };
+        rest = after;
+    }
+    true
+}
+
 impl Txt {
     /// No attributes: a single zero byte on the wire.
     pub fn new() -> Self {
@@ -104,11 +114,7 @@ impl Txt {
     /// A record from its wire form, or `None` if that is not a row of strings. Empty bytes
     /// are read as no attributes (RFC 6763 §6.1).
     pub fn from_wire(wire: &[u8]) -> Option<Self> {
-        let mut rest = wire;
-        while let Some((&length, tail)) = rest.split_first() {
-            rest = tail.get(usize::from(length)..)?;
-        }
-        Some(Self { wire: if wire.is_empty() { [0].into() } else { wire.into() } })
+        is_sound(wire).then(|| Self { wire: if wire.is_empty() { [0].into() } else { wire.into() } })
     }
 
     /// The wire form; never empty.

@@ -14,10 +14,12 @@ use std::sync::Arc;
 
 use crate::error::NameError;
 
+mod folded;
 mod host;
 mod instance;
 mod service_type;
 
+pub(crate) use folded::{Folded, ROOT, folded_hash};
 pub use host::HostName;
 pub use instance::InstanceName;
 pub use service_type::{MAX_SERVICE_BYTES, ServiceType};
@@ -162,17 +164,6 @@ fn push_label(wire: &mut Vec<u8>, label: &[u8]) -> Result<(), NameError> {
         }
         _ => Err(NameError::LabelTooLong { bytes: label.len() }),
     }
-}
-
-/// FNV-1a over the bytes with ASCII letters folded. A length byte is at most 63 and so is
-/// never a letter: a whole wire name can be folded without looking where its labels end.
-pub(crate) fn folded_hash(wire: &[u8]) -> u32 {
-    wire.iter().fold(0x811c_9dc5, |hash, byte| fold_into(hash, *byte))
-}
-
-/// One step of [`folded_hash`].
-pub(crate) fn fold_into(hash: u32, byte: u8) -> u32 {
-    (hash ^ u32::from(byte.to_ascii_lowercase())).wrapping_mul(0x0100_0193)
 }
 
 /// The labels of a [`Name`].

@@ -11,6 +11,7 @@
     clippy::arithmetic_side_effects
 )]
 
+mod checked;
 mod name_ref;
 mod packer;
 mod rdata;

@@ -2,14 +2,16 @@
 
 use std::fmt;
 
-use super::walk::Walk;
+use super::checked::{Checked, End};
+use super::walk::{Walk, measure};
 use crate::name::{MAX_NAME_BYTES, Name, WireName};
 
 /// A name in a packet, checked: it ends, and is at most 255 bytes long.
 #[derive(Clone, Copy)]
 pub struct NameRef<'p> {
     packet: &'p [u8],
-    at: u16,
+    /// Where its first label stands.
+    first: u16,
     /// Uncompressed, with the final zero byte.
     length: u8,
     hash: u32,
@@ -18,11 +20,10 @@ pub struct NameRef<'p> {
 impl<'p> NameRef<'p> {
     /// The name at `at`, where the bytes behind it begin, and what it cost: its uncompressed
     /// bytes and one for each pointer.
-    pub(super) fn read(packet: &'p [u8], at: usize) -> Option<(Self, usize, usize)> {
-        let mut walk = Walk::new(packet, at);
-        let (length, hash) = walk.measure()?;
-        let name = Self { packet, at: u16::try_from(at).ok()?, length, hash };
-        Some((name, walk.after(), usize::from(length).saturating_add(walk.hops())))
+    pub(super) fn read(packet: &'p [u8], at: usize, checked: &mut Checked) -> Option<(Self, usize, usize)> {
+        let (End { first, length, hops, hash }, after) = measure(packet, at, checked)?;
+        let cost = usize::from(length).saturating_add(usize::from(hops));
+        Some((Self { packet, first, length, hash }, after, cost))
     }
 
     /// Whether this is `name`, without regard to the case of ASCII letters.
@@ -30,22 +31,33 @@ impl<'p> NameRef<'p> {
         self.hash == name.folded_hash() && self.matches(name.wire())
     }
 
-    /// Whether this and `other` are the same name, without regard to the case of ASCII
+    /// Whether the checked name at `first` is the same, without regard to the case of ASCII
     /// letters.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        self.hash == other.hash && {
-            let mut buffer = [0; MAX_NAME_BYTES];
-            self.matches(other.decode(&mut buffer))
+    pub(super) fn is_at(&self, first: u16) -> bool {
+        let (mut own, mut other) = (self.walk(), Walk::new(self.packet, first.into()));
+        while let (Some(one), Some(two)) = (own.next_label(), other.next_label()) {
+            if !one.eq_ignore_ascii_case(two) {
+                return false;
+            }
+            if one == [0] {
+                return true;
+            }
         }
+        false
     }
 
-    /// Where in the packet the name begins.
-    pub(super) fn at(&self) -> u16 {
-        self.at
+    /// Where in the packet its first label stands: the same for two names that point there.
+    pub(super) fn first(&self) -> u16 {
+        self.first
+    }
+
+    /// The bytes it has uncompressed.
+    pub(super) fn length(&self) -> usize {
+        self.length.into()
     }
 
     fn walk(&self) -> Walk<'p> {
-        Walk::new(self.packet, usize::from(self.at))
+        Walk::new(self.packet, usize::from(self.first))
     }
 
     fn matches(&self, wire: &[u8]) -> bool {
@@ -145,7 +157,7 @@ mod tests {
     fn a_map_of_names_is_asked_with_a_name_from_a_packet() -> Result<(), NameError> {
         let map = HashMap::from([("alpha._exo._tcp.local".parse::<Name>()?, 1), (".".parse()?, 2)]);
         let look_up = |packet: &[u8], at| {
-            let (name, after, _) = NameRef::read(packet, at)?;
+            let (name, after, _) = NameRef::read(packet, at, &mut Checked::new())?;
             Some((*map.get(&name.decoded() as &dyn WireName)?, after))
         };
         let packet = b"____________\x04_TCP\x05local\0\x05ALPHA\x04_exo\xc0\x0c\0";

@@ -3,91 +3,130 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::name_ref::NameRef;
+use super::reader::Names;
+use super::record::without_zeros;
 use super::{Nsec, RecordData, RecordType, Srv};
 use crate::name::MAX_NAME_BYTES;
 use crate::txt::Txt;
 
-/// The data of one record in its packet: names in it may point to what came before.
+/// The data of one record, checked: names in it may point to what came before.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Frame<'p> {
-    packet: &'p [u8],
-    start: usize,
-    bytes: &'p [u8],
+pub(super) enum Data<'p> {
+    A([u8; 4]),
+    Aaaa([u8; 16]),
+    Ptr(NameRef<'p>),
+    Srv {
+        fixed: [u8; 6],
+        target: NameRef<'p>,
+    },
+    Txt(&'p [u8]),
+    /// The bitmap of block 0.
+    Nsec(&'p [u8]),
+    /// Of a type that is not ours to understand: the bytes before its names, the names, and
+    /// the bytes behind them.
+    Other(RecordType, &'p [u8], [Option<NameRef<'p>>; 2], &'p [u8]),
 }
 
-impl<'p> Frame<'p> {
-    pub(super) fn new(packet: &'p [u8], start: usize, length: usize) -> Option<Self> {
-        let bytes = packet.get(start..)?.get(..length)?;
-        Some(Self { packet, start, bytes })
-    }
-
-    pub(super) fn end(&self) -> usize {
-        self.start.saturating_add(self.bytes.len())
-    }
-
-    pub(super) fn decode(&self, rtype: RecordType) -> Option<RecordData> {
+impl<'p> Data<'p> {
+    /// Reads the `bytes` at `start`; `None` if they are not what the type calls for.
+    pub(super) fn read(
+        packet: &'p [u8],
+        start: usize,
+        bytes: &'p [u8],
+        rtype: RecordType,
+        names: &mut Names,
+    ) -> Option<Self> {
+        let mut frame = Frame { packet, start, bytes, names };
         Some(match rtype {
-            RecordType::A => RecordData::A(Ipv4Addr::from(<[u8; 4]>::try_from(self.bytes).ok()?)),
-            RecordType::AAAA => RecordData::Aaaa(Ipv6Addr::from(<[u8; 16]>::try_from(self.bytes).ok()?)),
-            RecordType::PTR => RecordData::Ptr(self.last_name(0)?.to_name()),
-            RecordType::SRV => {
-                let (priority, weight, port, target) = self.srv()?;
-                RecordData::Srv(Srv { priority, weight, port, target: target.to_name() })
-            }
-            RecordType::TXT => RecordData::Txt(Txt::from_wire(self.bytes)?),
-            RecordType::NSEC => RecordData::Nsec(self.nsec()?),
+            RecordType::A => Self::A(bytes.try_into().ok()?),
+            RecordType::AAAA => Self::Aaaa(bytes.try_into().ok()?),
+            RecordType::PTR => Self::Ptr(frame.last_name(0)?),
+            // RFC 2782.
+            RecordType::SRV => Self::Srv { fixed: *bytes.first_chunk()?, target: frame.last_name(6)? },
+            RecordType::TXT => Self::Txt(crate::txt::is_sound(bytes).then_some(bytes)?),
+            RecordType::NSEC => Self::Nsec(frame.nsec()?),
             // Nothing that could be a record's type: RFC 6895 §3.1 keeps 0 and 128 to 255
             // for questions and for what stands only in messages of other protocols.
             RecordType(0 | 128..=255) => return None,
-            other => RecordData::Other(other, self.uncompressed(other)?.into()),
+            other => frame.other(other)?,
         })
     }
 
-    pub(super) fn is(&self, data: &RecordData) -> bool {
-        match data {
-            RecordData::A(address) => self.bytes == address.octets(),
-            RecordData::Aaaa(address) => self.bytes == address.octets(),
-            RecordData::Ptr(name) => self.last_name(0).is_some_and(|other| other.is(name)),
-            RecordData::Srv(srv) => self.srv().is_some_and(|(priority, weight, port, target)| {
-                (priority, weight, port) == (srv.priority, srv.weight, srv.port) && target.is(&srv.target)
-            }),
-            // No bytes and any row of empty strings mean the same (RFC 6763 §6.1).
-            RecordData::Txt(txt) => {
-                self.bytes == txt.wire() || (txt.is_empty() && self.bytes.iter().all(|byte| *byte == 0))
+    pub(super) fn decode(self) -> Option<RecordData> {
+        Some(match self {
+            Self::A(octets) => RecordData::A(Ipv4Addr::from(octets)),
+            Self::Aaaa(octets) => RecordData::Aaaa(Ipv6Addr::from(octets)),
+            Self::Ptr(name) => RecordData::Ptr(name.to_name()),
+            Self::Srv { fixed, target } => {
+                let [priority, weight, port] = srv_numbers(fixed);
+                RecordData::Srv(Srv { priority, weight, port, target: target.to_name() })
             }
-            RecordData::Nsec(_) | RecordData::Other(..) => {
-                self.decode(data.record_type()).is_some_and(|other| other == *data)
+            Self::Txt(bytes) => RecordData::Txt(Txt::from_wire(bytes)?),
+            Self::Nsec(bitmap) => RecordData::Nsec(Nsec::from_bitmap(bitmap)?),
+            Self::Other(rtype, lead, names, tail) => {
+                let mut bytes = lead.to_vec();
+                for name in names.iter().flatten() {
+                    bytes.extend_from_slice(name.decode(&mut [0; MAX_NAME_BYTES]));
+                }
+                bytes.extend_from_slice(tail);
+                RecordData::Other(rtype, bytes.into())
             }
-        }
+        })
     }
 
+    pub(super) fn is(self, data: &RecordData) -> bool {
+        match (self, data) {
+            (Self::A(octets), RecordData::A(address)) => octets == address.octets(),
+            (Self::Aaaa(octets), RecordData::Aaaa(address)) => octets == address.octets(),
+            (Self::Ptr(name), RecordData::Ptr(other)) => name.is(other),
+            (Self::Srv { fixed, target }, RecordData::Srv(srv)) => {
+                srv_numbers(fixed) == [srv.priority, srv.weight, srv.port] && target.is(&srv.target)
+            }
+            // No bytes and any row of empty strings mean the same (RFC 6763 §6.1).
+            (Self::Txt(bytes), RecordData::Txt(txt)) => {
+                bytes == txt.wire() || (txt.is_empty() && bytes.iter().all(|byte| *byte == 0))
+            }
+            (Self::Nsec(bitmap), RecordData::Nsec(nsec)) => without_zeros(bitmap) == nsec.bitmap(),
+            (Self::Other(..), RecordData::Other(..)) => self.decode().is_some_and(|own| own == *data),
+            _ => false,
+        }
+    }
+}
+
+fn srv_numbers([p0, p1, w0, w1, o0, o1]: [u8; 6]) -> [u16; 3] {
+    [[p0, p1], [w0, w1], [o0, o1]].map(u16::from_be_bytes)
+}
+
+/// Where a record's data stands.
+struct Frame<'p, 'n> {
+    packet: &'p [u8],
+    start: usize,
+    bytes: &'p [u8],
+    names: &'n mut Names,
+}
+
+impl<'p> Frame<'p, '_> {
     /// The name `offset` bytes into the data, and the offset behind it.
-    fn name(&self, offset: usize) -> Option<(NameRef<'p>, usize)> {
-        let (name, after, _) = NameRef::read(self.packet, self.start.checked_add(offset)?)?;
-        (after <= self.end()).then_some((name, after.checked_sub(self.start)?))
+    fn name(&mut self, offset: usize) -> Option<(NameRef<'p>, usize)> {
+        let (name, after) = self.names.read(self.packet, self.start.checked_add(offset)?)?;
+        let after = after.checked_sub(self.start)?;
+        (after <= self.bytes.len()).then_some((name, after))
     }
 
     /// The name `offset` bytes into the data, with which the data must end.
-    fn last_name(&self, offset: usize) -> Option<NameRef<'p>> {
+    fn last_name(&mut self, offset: usize) -> Option<NameRef<'p>> {
         let (name, after) = self.name(offset)?;
         (after == self.bytes.len()).then_some(name)
-    }
-
-    /// RFC 2782.
-    fn srv(&self) -> Option<(u16, u16, u16, NameRef<'p>)> {
-        let [p0, p1, w0, w1, o0, o1] = *self.bytes.first_chunk()?;
-        let [priority, weight, port] = [[p0, p1], [w0, w1], [o0, o1]].map(u16::from_be_bytes);
-        Some((priority, weight, port, self.last_name(6)?))
     }
 
     /// RFC 4034 §4.1: a name and blocks of a number, a length of 1 to 32 and as many bytes,
     /// the numbers rising. Only block 0 says something here (RFC 6762 §6.1); the next name
     /// says nothing.
-    fn nsec(&self) -> Option<Nsec> {
+    fn nsec(&mut self) -> Option<&'p [u8]> {
         let (_, after) = self.name(0)?;
         let mut rest = self.bytes.get(after..)?;
         let mut least = 0_u16;
-        let mut types = Nsec::default();
+        let mut types: &[u8] = &[];
         while !rest.is_empty() {
             let ([number, length], tail) = rest.split_first_chunk()?;
             let (bitmap, next) = tail.split_at_checked(usize::from(*length))?;
@@ -95,7 +134,7 @@ impl<'p> Frame<'p> {
                 return None;
             }
             if *number == 0 {
-                types = Nsec::from_bitmap(bitmap)?;
+                types = bitmap;
             }
             least = u16::from(*number).saturating_add(1);
             rest = next;
@@ -103,23 +142,20 @@ impl<'p> Frame<'p> {
         Some(types)
     }
 
-    /// The data with its names written out, for types that are not ours to understand.
-    fn uncompressed(&self, rtype: RecordType) -> Option<Vec<u8>> {
-        let Some(&(_, lead, names, tail)) = LAYOUTS.iter().find(|(layout, ..)| *layout == rtype) else {
-            return Some(self.bytes.to_vec());
+    fn other(&mut self, rtype: RecordType) -> Option<Data<'p>> {
+        let Some(&(_, lead, count, tail)) = LAYOUTS.iter().find(|(layout, ..)| *layout == rtype) else {
+            return Some(Data::Other(rtype, self.bytes, [None; 2], &[]));
         };
-        let mut bytes = self.bytes.get(..lead)?.to_vec();
-        let mut at = lead;
-        for _ in 0..names {
-            let (name, after) = self.name(at)?;
-            bytes.extend_from_slice(name.decode(&mut [0; MAX_NAME_BYTES]));
+        let lead = self.bytes.get(..lead)?;
+        let mut at = lead.len();
+        let mut names = [None; 2];
+        for name in names.iter_mut().take(count) {
+            let (read, after) = self.name(at)?;
+            *name = Some(read);
             at = after;
         }
         let rest = self.bytes.get(at..)?;
-        (rest.len() == tail).then(|| {
-            bytes.extend_from_slice(rest);
-            bytes
-        })
+        (rest.len() == tail).then_some(Data::Other(rtype, lead, names, rest))
     }
 }
 

@@ -6,12 +6,14 @@
 
 use thiserror::Error;
 
+use super::checked::Checked;
 use super::name_ref::NameRef;
-use super::rdata;
+use super::rdata::Data;
 use super::walk::skip_name;
 use super::{
     MAX_DECOMPRESSED_BYTES, MAX_PAYLOAD_BYTES, MAX_QUESTIONS, MAX_RECORDS, RecordData, RecordType, Section,
 };
+use crate::name::MAX_NAME_BYTES;
 
 /// The bytes of a message header (RFC 1035 §4.1.1).
 pub(super) const HEADER_BYTES: usize = 12;
@@ -132,9 +134,8 @@ impl<'p> Message<'p> {
             packet: self.packet,
             at: HEADER_BYTES,
             left: self.header.questions,
-            budget: MAX_DECOMPRESSED_BYTES,
-            seen: [(0, 0); MAX_QUESTIONS],
-            yielded: 0,
+            names: Names::new(),
+            seen: Seen::default(),
         }
     }
 
@@ -166,13 +167,9 @@ impl<'p> Message<'p> {
         Records {
             packet: self.packet,
             at: at.unwrap_or(self.packet.len()),
-            left: [
-                (Section::Answer, answers),
-                (Section::Authority, authorities),
-                (Section::Additional, additionals),
-            ],
-            budget: MAX_DECOMPRESSED_BYTES,
-            yielded: 0,
+            left: [answers, authorities, additionals],
+            names: Names::new(),
+            room: MAX_RECORDS,
         }
     }
 }
@@ -199,10 +196,6 @@ fn read_u16(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..)?.first_chunk().map(|chunk| u16::from_be_bytes(*chunk))
 }
 
-fn read_u32(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes.get(at..)?.first_chunk().map(|chunk| u32::from_be_bytes(*chunk))
-}
-
 /// A question (RFC 1035 §4.1.2).
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'p> {
@@ -216,24 +209,56 @@ pub struct Question<'p> {
     pub unicast: bool,
 }
 
+/// What names cost, and which are known.
+#[derive(Debug, Clone)]
+pub(super) struct Names {
+    budget: usize,
+    checked: Checked,
+}
+
+impl Names {
+    fn new() -> Self {
+        Self { budget: MAX_DECOMPRESSED_BYTES, checked: Checked::new() }
+    }
+
+    /// The name at `at` and where the bytes behind it begin; `None` if it is broken, or if too
+    /// much has been read already.
+    pub(super) fn read<'p>(&mut self, packet: &'p [u8], at: usize) -> Option<(NameRef<'p>, usize)> {
+        match NameRef::read(packet, at, &mut self.checked) {
+            Some((name, after, cost)) => {
+                self.spend(cost)?;
+                Some((name, after))
+            }
+            None => {
+                // It may have taken as long as the longest.
+                self.spend(MAX_NAME_BYTES)?;
+                None
+            }
+        }
+    }
+
+    fn spend(&mut self, cost: usize) -> Option<()> {
+        let left = self.budget.checked_sub(cost);
+        self.budget = left.unwrap_or_default();
+        left.map(|_| ())
+    }
+}
+
 /// The questions of a message; see [`Message::questions`].
 #[derive(Debug, Clone)]
 pub struct Questions<'p> {
     packet: &'p [u8],
     at: usize,
     left: u16,
-    budget: usize,
-    /// Name hash, type and class of each question given out, and where its name stands.
-    seen: [(u64, u16); MAX_QUESTIONS],
-    yielded: usize,
+    names: Names,
+    seen: Seen,
 }
 
 impl<'p> Questions<'p> {
     fn read(&mut self) -> Option<Question<'p>> {
-        let (name, after, cost) = NameRef::read(self.packet, self.at)?;
-        self.budget = self.budget.checked_sub(cost)?;
-        let rtype = RecordType(read_u16(self.packet, after)?);
-        let class = read_u16(self.packet, after.checked_add(2)?)?;
+        let (name, after) = self.names.read(self.packet, self.at)?;
+        let [t0, t1, c0, c1] = *self.packet.get(after..)?.first_chunk()?;
+        let (rtype, class) = (RecordType(u16::from_be_bytes([t0, t1])), u16::from_be_bytes([c0, c1]));
         self.at = after.checked_add(4)?;
         Some(Question { name, rtype, class: class & !TOP_BIT, unicast: class & TOP_BIT != 0 })
     }
@@ -242,21 +267,68 @@ impl<'p> Questions<'p> {
     /// found out by reading the two names, which is done once a question, so that names made
     /// to collide cost nothing.
     fn is_new(&mut self, question: &Question<'p>) -> bool {
-        let key = (u64::from(question.name.folded_hash()) << 32)
-            | (u64::from(question.rtype.0) << 16)
-            | u64::from(if question.unicast { question.class | TOP_BIT } else { question.class });
-        let earlier = self.seen.iter().take(self.yielded).find(|(seen, _)| *seen == key);
-        if let Some((_, at)) = earlier
-            && NameRef::read(self.packet, usize::from(*at))
-                .is_some_and(|(name, ..)| name.is_same(&question.name))
-        {
+        let (key, first) = (Seen::key(question), question.name.first());
+        let Some(earlier) = self.seen.find(key, first) else {
+            return self.seen.note(key, first, true);
+        };
+        if earlier == first {
             return false;
         }
-        if let Some(free) = self.seen.get_mut(self.yielded) {
-            *free = (key, question.name.at());
+        let same = self.names.spend(question.name.length()).is_some() && question.name.is_at(earlier);
+        // A copy of the name is known by its place from now on.
+        self.seen.note(key, first, !same)
+    }
+}
+
+/// The questions that were given out.
+#[derive(Debug, Clone, Default)]
+struct Seen {
+    /// What was asked for, by hash, and where its name begins: as many as are usual, …
+    few: [(u64, u16); FEW_QUESTIONS],
+    /// … and beyond that.
+    more: Vec<(u64, u16)>,
+    noted: usize,
+    given: usize,
+}
+
+/// More questions than this take memory to be told apart.
+const FEW_QUESTIONS: usize = 12;
+
+impl Seen {
+    fn key(question: &Question<'_>) -> u64 {
+        let class = if question.unicast { question.class | TOP_BIT } else { question.class };
+        (u64::from(question.name.folded_hash()) << 32)
+            | (u64::from(question.rtype.0) << 16)
+            | u64::from(class)
+    }
+
+    /// Where the name of an equal question stands, preferably at `first`.
+    fn find(&self, key: u64, first: u16) -> Option<u16> {
+        let mut found = None;
+        for (seen, at) in self.few.iter().take(self.noted).chain(&self.more) {
+            if *seen == key {
+                found = Some(*at);
+                if *at == first {
+                    break;
+                }
+            }
         }
-        self.yielded = self.yielded.saturating_add(1);
-        true
+        found
+    }
+
+    /// Notes a question, which is given out if it is `new`; gives that back.
+    fn note(&mut self, key: u64, first: u16, new: bool) -> bool {
+        if new || self.noted < MAX_QUESTIONS {
+            match self.few.get_mut(self.noted) {
+                Some(free) => *free = (key, first),
+                None => self.more.push((key, first)),
+            }
+            self.noted = self.noted.saturating_add(1);
+        }
+        if new {
+            self.given = self.given.saturating_add(1);
+        }
+        new
     }
 }
 
@@ -264,7 +336,7 @@ impl<'p> Iterator for Questions<'p> {
     type Item = Question<'p>;
 
     fn next(&mut self) -> Option<Question<'p>> {
-        while self.left > 0 && self.yielded < MAX_QUESTIONS {
+        while self.left > 0 && self.seen.given < MAX_QUESTIONS {
             let Some(question) = self.read() else {
                 self.left = 0;
                 return None;
@@ -293,22 +365,25 @@ pub struct RecordRef<'p> {
     pub cache_flush: bool,
     /// Time to live, in seconds, as sent.
     pub ttl: u32,
-    data: rdata::Frame<'p>,
+    data: Option<Data<'p>>,
 }
 
 impl RecordRef<'_> {
+    /// Whether the data is what the type calls for; if not, the record is to be skipped.
+    pub fn is_sound(&self) -> bool {
+        self.data.is_some()
+    }
+
     /// The data, with all names decompressed; `None` if it is not what the type calls for:
     /// then the record is to be skipped.
-    ///
-    /// At most two names of 255 bytes are decompressed.
     pub fn data(&self) -> Option<RecordData> {
-        self.data.decode(self.rtype)
+        self.data?.decode()
     }
 
     /// Whether the data is `data`: names compare without case, everything else byte by byte.
-    /// Addresses, PTR, SRV and TXT data are compared where they stand, without a copy.
+    /// Addresses, PTR, SRV, TXT and NSEC data are compared where they stand, without a copy.
     pub fn data_is(&self, data: &RecordData) -> bool {
-        self.rtype == data.record_type() && self.data.is(data)
+        self.rtype == data.record_type() && self.data.is_some_and(|own| own.is(data))
     }
 }
 
@@ -317,29 +392,30 @@ impl RecordRef<'_> {
 pub struct Records<'p> {
     packet: &'p [u8],
     at: usize,
-    left: [(Section, u16); 3],
-    budget: usize,
-    yielded: usize,
+    /// In each section.
+    left: [u16; 3],
+    names: Names,
+    room: usize,
 }
 
 impl<'p> Records<'p> {
     fn read(&mut self, section: Section) -> Option<RecordRef<'p>> {
-        let (name, fixed, cost) = NameRef::read(self.packet, self.at)?;
-        self.budget = self.budget.checked_sub(cost)?;
-        let rtype = RecordType(read_u16(self.packet, fixed)?);
-        let class = read_u16(self.packet, fixed.checked_add(2)?)?;
-        let ttl = read_u32(self.packet, fixed.checked_add(4)?)?;
-        let length = read_u16(self.packet, fixed.checked_add(8)?)?;
-        let data = rdata::Frame::new(self.packet, fixed.checked_add(10)?, usize::from(length))?;
-        self.at = data.end();
+        let (name, fixed) = self.names.read(self.packet, self.at)?;
+        let (fixed, rest) = self.packet.get(fixed..)?.split_first_chunk::<10>()?;
+        let [t0, t1, c0, c1, l0, l1, l2, l3, d0, d1] = *fixed;
+        let rtype = RecordType(u16::from_be_bytes([t0, t1]));
+        let class = u16::from_be_bytes([c0, c1]);
+        let bytes = rest.get(..u16::from_be_bytes([d0, d1]).into())?;
+        let start = self.packet.len().checked_sub(rest.len())?;
+        self.at = start.checked_add(bytes.len())?;
         Some(RecordRef {
             section,
             name,
             rtype,
             class: class & !TOP_BIT,
             cache_flush: class & TOP_BIT != 0,
-            ttl,
-            data,
+            ttl: u32::from_be_bytes([l0, l1, l2, l3]),
+            data: Data::read(self.packet, start, bytes, rtype, &mut self.names),
         })
     }
 }
@@ -348,13 +424,15 @@ impl<'p> Iterator for Records<'p> {
     type Item = RecordRef<'p>;
 
     fn next(&mut self) -> Option<RecordRef<'p>> {
-        let (section, left) = self.left.iter_mut().find(|(_, left)| *left > 0)?;
+        let sections = [Section::Answer, Section::Authority, Section::Additional];
+        let (section, left) = sections.into_iter().zip(&mut self.left).find(|(_, left)| **left > 0)?;
         *left = left.saturating_sub(1);
-        let section = *section;
-        let record = if self.yielded < MAX_RECORDS { self.read(section) } else { None };
-        match record {
-            Some(_) => self.yielded = self.yielded.saturating_add(1),
-            None => self.left.iter_mut().for_each(|(_, left)| *left = 0),
+        let record = self.room.checked_sub(1).and_then(|room| {
+            self.room = room;
+            self.read(section)
+        });
+        if record.is_none() {
+            self.left = [0; 3];
         }
         record
     }

@@ -112,8 +112,7 @@ impl Nsec {
 
     /// From the bytes of window block 0; `None` if there are more than 32.
     pub fn from_bitmap(bitmap: &[u8]) -> Option<Self> {
-        let end = bitmap.iter().rposition(|byte| *byte != 0).map_or(0, |at| at.saturating_add(1));
-        (bitmap.len() <= 32).then(|| Self { bitmap: bitmap.get(..end).unwrap_or_default().to_vec() })
+        (bitmap.len() <= 32).then(|| Self { bitmap: without_zeros(bitmap).to_vec() })
     }
 
     /// The bytes of window block 0, without trailing zeros.
@@ -127,6 +126,12 @@ impl Nsec {
             self.bitmap.get(usize::from(number / 8)).is_some_and(|byte| byte & (0x80 >> (number % 8)) != 0)
         })
     }
+}
+
+/// A bitmap without the zero bytes at its end.
+pub(super) fn without_zeros(bitmap: &[u8]) -> &[u8] {
+    let end = bitmap.iter().rposition(|byte| *byte != 0).map_or(0, |at| at.saturating_add(1));
+    bitmap.get(..end).unwrap_or_default()
 }
 
 /// The data of a record. Names inside compare without case, everything else byte by byte.

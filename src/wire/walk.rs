@@ -1,79 +1,158 @@
 //! Following a name through a packet (RFC 1035 §4.1.4).
 
 use super::MAX_POINTER_HOPS;
+use super::checked::{Checked, End};
 use super::reader::HEADER_BYTES;
-use crate::name::{MAX_NAME_BYTES, fold_into, folded_hash};
+use crate::name::{Folded, MAX_NAME_BYTES};
 
 /// The two top bits of a length byte tell a label from a pointer.
 const KIND: u8 = 0xc0;
 const LABEL: u8 = 0x00;
 const POINTER: u8 = 0xc0;
 
-/// A walk along one name. A pointer must lead to before the run of labels it stands in, so
-/// that every walk ends; it may not lead into the header.
+/// What stands at one place of a name.
+enum Step<'p> {
+    /// A label with its length byte; the single zero byte of the root at the end.
+    Label(&'p [u8]),
+    /// A pointer that leads to before `run`, where the labels it ends began, so that every
+    /// walk ends; it may not lead into the header.
+    Pointer(usize),
+}
+
+/// `None` if the name is broken here.
+fn step(packet: &[u8], at: usize, run: usize) -> Option<Step<'_>> {
+    let rest = packet.get(at..)?;
+    let length = *rest.first()?;
+    match length & KIND {
+        LABEL => rest.get(..=usize::from(length)).map(Step::Label),
+        POINTER => pointer_target(rest, run).map(Step::Pointer),
+        // 0x40 and 0x80 are label types that nobody may use (RFC 6891 §5).
+        _ => None,
+    }
+}
+
+/// A walk along a name that has been measured, or was written by ourselves.
 pub(super) struct Walk<'p> {
     packet: &'p [u8],
     at: usize,
     /// Where the present run of labels began.
     run: usize,
-    hops: usize,
-    /// Where the bytes behind the name begin: known at the first pointer or at the end.
-    after: Option<usize>,
 }
 
 impl<'p> Walk<'p> {
     pub(super) fn new(packet: &'p [u8], at: usize) -> Self {
-        Self { packet, at, run: at, hops: 0, after: None }
+        Self { packet, at, run: at }
     }
 
     /// The next label with its length byte; at the end of the name, the single zero byte of
     /// the root. `None` if the name is broken here.
     pub(super) fn next_label(&mut self) -> Option<&'p [u8]> {
         loop {
-            let rest = self.packet.get(self.at..)?;
-            let length = *rest.first()?;
-            match length & KIND {
-                LABEL => {
-                    let label = rest.get(..usize::from(length).checked_add(1)?)?;
+            match step(self.packet, self.at, self.run)? {
+                Step::Label(label) => {
                     self.at = self.at.checked_add(label.len())?;
                     return Some(label);
                 }
-                POINTER => {
-                    let target = pointer_target(rest, self.run)?;
-                    self.hops = self.hops.checked_add(1).filter(|hops| *hops <= MAX_POINTER_HOPS)?;
-                    self.after = self.after.or(self.at.checked_add(2));
-                    self.at = target;
-                    self.run = target;
+                Step::Pointer(target) => (self.at, self.run) = (target, target),
+            }
+        }
+    }
+}
+
+/// Walks to the end of a name, or to where `checked` knows how it goes on, and says how it
+/// goes on from `start` and where the bytes behind it begin. 255 bytes hold at most 127
+/// labels, so that these need no count of their own.
+pub(super) fn measure(packet: &[u8], start: usize, checked: &mut Checked) -> Option<(End, usize)> {
+    let (mut at, mut run) = (start, start);
+    let mut after = None;
+    let mut part = Part::EMPTY;
+    // What came before the first pointer, and where that leads.
+    let mut before: Option<(Part, usize)> = None;
+    let end = loop {
+        match step(packet, at, run)? {
+            Step::Label([0]) => {
+                after = after.or(at.checked_add(1));
+                break End::root(at)?;
+            }
+            Step::Label(label) => {
+                part.push(label, at)?;
+                at = at.checked_add(label.len())?;
+                // Behind a pointer everything may have been seen before, label by label.
+                if before.is_some()
+                    && let Some(end) = checked.get_label(at)
+                {
+                    break end;
                 }
-                // 0x40 and 0x80 are label types that nobody may use (RFC 6891 §5).
-                _ => return None,
+            }
+            Step::Pointer(target) => {
+                part.hop()?;
+                after = after.or(at.checked_add(2));
+                if let Some(end) = checked.get(target) {
+                    break end;
+                }
+                if before.is_none() {
+                    before = Some((part, target));
+                    part = Part::EMPTY;
+                }
+                (at, run) = (target, target);
             }
         }
+    };
+    let mut end = part.with(end)?;
+    if let Some((head, target)) = before {
+        checked.put(packet, target, end);
+        end = head.with(end)?;
+    }
+    checked.put(packet, start, end);
+    Some((end, after?))
+}
+
+/// The beginning of a name.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    folded: Folded,
+    length: usize,
+    hops: usize,
+    /// Where its first label stands.
+    first: Option<u16>,
+}
+
+impl Part {
+    const EMPTY: Self = Self { folded: Folded::START, length: 0, hops: 0, first: None };
+
+    fn push(&mut self, label: &[u8], at: usize) -> Option<()> {
+        self.length = self.length.checked_add(label.len()).filter(|length| *length < MAX_NAME_BYTES)?;
+        self.folded.push(label);
+        self.first = self.first.or(u16::try_from(at).ok());
+        Some(())
     }
 
-    /// Walks to the end: the uncompressed length with the final zero byte, and the folded
-    /// hash. 255 bytes hold at most 127 labels, so that these need no count of their own.
-    pub(super) fn measure(&mut self) -> Option<(u8, u32)> {
-        let mut length = 0_usize;
-        let mut hash = folded_hash(&[]);
-        loop {
-            let label = self.next_label()?;
-            length = length.checked_add(label.len()).filter(|length| *length <= MAX_NAME_BYTES)?;
-            hash = label.iter().fold(hash, |hash, byte| fold_into(hash, *byte));
-            if label == [0] {
-                return Some((u8::try_from(length).ok()?, hash));
-            }
-        }
+    fn hop(&mut self) -> Option<()> {
+        self.hops = self.hops.checked_add(1).filter(|hops| *hops <= MAX_POINTER_HOPS)?;
+        Some(())
     }
 
-    /// Where the bytes behind the name begin; right after the whole name was walked.
-    pub(super) fn after(&self) -> usize {
-        self.after.unwrap_or(self.at)
+    /// What is left of `whole`, from `at` on.
+    fn before(self, whole: End, at: usize) -> Option<End> {
+        Some(End {
+            first: u16::try_from(at).ok()?,
+            length: u8::try_from(usize::from(whole.length).checked_sub(self.length)?).ok()?,
+            hops: u8::try_from(usize::from(whole.hops).checked_sub(self.hops)?).ok()?,
+            hash: self.folded.without(whole.hash),
+        })
     }
 
-    /// Pointers followed so far.
-    pub(super) fn hops(&self) -> usize {
-        self.hops
+    /// The whole that begins like this and goes on with `end`, if that is not too much.
+    fn with(self, end: End) -> Option<End> {
+        let length = self.length.checked_add(usize::from(end.length))?;
+        let hops = self.hops.checked_add(usize::from(end.hops))?;
+        (length <= MAX_NAME_BYTES && hops <= MAX_POINTER_HOPS).then_some(())?;
+        Some(End {
+            first: self.first.unwrap_or(end.first),
+            length: u8::try_from(length).ok()?,
+            hops: u8::try_from(hops).ok()?,
+            hash: self.folded.with(end.hash),
+        })
     }
 }
 
@@ -86,18 +165,41 @@ fn pointer_target(pointer: &[u8], run: usize) -> Option<usize> {
 pub(super) fn skip_name(packet: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
     loop {
-        let rest = packet.get(at..)?;
-        let length = *rest.first()?;
-        match length & KIND {
-            LABEL => at = at.checked_add(usize::from(length))?.checked_add(1)?,
-            POINTER => return pointer_target(rest, start).and_then(|_| at.checked_add(2)),
-            _ => return None,
+        match step(packet, at, start)? {
+            Step::Label(label) => {
+                at = at.checked_add(label.len())?;
+                if at.saturating_sub(start) > MAX_NAME_BYTES {
+                    return None;
+                }
+                if label == [0] {
+                    return Some(at);
+                }
+            }
+            Step::Pointer(_) => return at.checked_add(2),
         }
-        if at.saturating_sub(start) > MAX_NAME_BYTES {
-            return None;
-        }
-        if length == 0 {
-            return Some(at);
+    }
+}
+
+/// Visits the labels of a measured name one after the other, until the root or until `visit`
+/// says no: where each stands, and how the name goes on from there. If there is a pointer at
+/// `start`, that is visited first.
+pub(super) fn ends(packet: &[u8], start: usize, whole: End, mut visit: impl FnMut(usize, End) -> bool) {
+    let (mut at, mut run) = (start, start);
+    let mut part = Part::EMPTY;
+    if usize::from(whole.first) != start {
+        visit(start, whole);
+    }
+    loop {
+        match step(packet, at, run) {
+            Some(Step::Label(label)) => {
+                let Some(end) = part.before(whole, at) else { return };
+                if !visit(at, end) || part.push(label, at).is_none() || label == [0] {
+                    return;
+                }
+                at = at.saturating_add(label.len());
+            }
+            Some(Step::Pointer(target)) if part.hop().is_some() => (at, run) = (target, target),
+            _ => return,
         }
     }
 }

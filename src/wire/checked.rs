@@ -1,0 +1,141 @@
+//! What is known of the names of one packet, so that none is walked along twice.
+
+use super::walk::ends;
+
+/// How a name goes on from a place in the packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct End {
+    /// Where the first label stands; further to the front if there is a pointer.
+    pub(super) first: u16,
+    /// Uncompressed, with the final zero byte.
+    pub(super) length: u8,
+    /// Pointers on the way.
+    pub(super) hops: u8,
+    /// Of the folded labels.
+    pub(super) hash: u32,
+}
+
+impl End {
+    pub(super) fn root(at: usize) -> Option<Self> {
+        Some(Self { first: u16::try_from(at).ok()?, length: 1, hops: 0, hash: crate::name::ROOT })
+    }
+}
+
+/// Places remembered without asking for memory.
+const FEW: usize = 32;
+
+/// More labels than this are found behind pointers to places that are not remembered only
+/// where somebody means it: from then on every label of the packet is remembered.
+const MANY_LABELS: u16 = 192;
+
+/// The places where a name, or the end of one, is known to be sound.
+///
+/// A packet as it is usually written points to a handful of places: those are kept in a small
+/// table, the newer in place of the older. A packet made to be slow gets a table of all its
+/// places, 8 bytes for each of its own: then reading names takes time in proportion to its
+/// length, however they point to each other.
+#[derive(Debug, Clone)]
+pub(super) struct Checked {
+    few: [(u16, End); FEW],
+    all: Option<Box<[End]>>,
+    labels: u16,
+}
+
+const NONE: End = End { first: 0, length: 0, hops: 0, hash: 0 };
+
+impl Checked {
+    pub(super) fn new() -> Self {
+        Self { few: [(0, NONE); FEW], all: None, labels: 0 }
+    }
+
+    /// How a name goes on from `at`, if that is known.
+    pub(super) fn get(&self, at: usize) -> Option<End> {
+        if let Some(all) = &self.all {
+            return all.get(at).copied().filter(|end| end.length > 0);
+        }
+        let (place, end) = self.few.get(slot(at))?;
+        (usize::from(*place) == at).then_some(*end)
+    }
+
+    /// The same at a label behind a pointer.
+    pub(super) fn get_label(&mut self, at: usize) -> Option<End> {
+        self.labels = self.labels.saturating_add(1);
+        if self.all.is_some() { self.get(at) } else { None }
+    }
+
+    /// A name goes on like this from `at`.
+    pub(super) fn put(&mut self, packet: &[u8], at: usize, end: End) {
+        if self.labels > MANY_LABELS && self.all.is_none() {
+            self.all = Some(vec![NONE; packet.len()].into());
+        }
+        if let Some(all) = &mut self.all {
+            ends(packet, at, end, |at, end| match all.get_mut(at) {
+                Some(known) if known.length == 0 => {
+                    *known = end;
+                    true
+                }
+                _ => false,
+            });
+        } else if let (Some(few), Ok(at)) = (self.few.get_mut(slot(at)), u16::try_from(at)) {
+            *few = (at, end);
+        }
+    }
+}
+
+fn slot(at: usize) -> usize {
+    (at ^ (at >> 5)) % FEW
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::walk::measure;
+    use super::*;
+
+    /// Bytes that look like names: short labels, ends, and pointers to anywhere before.
+    fn packets() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            8 => (0..4_u8, any::<[u8; 3]>()).prop_map(|(length, bytes)| {
+                std::iter::once(length).chain(bytes.into_iter().take(length.into())).collect::<Vec<u8>>()
+            }),
+            4 => (0..600_u16).prop_map(|target| (0xc000 | target).to_be_bytes().to_vec()),
+            1 => Just(vec![0]),
+            1 => any::<u8>().prop_map(|byte| vec![byte]),
+        ];
+        prop::collection::vec(piece, 0..300).prop_map(|pieces| {
+            let mut packet = vec![0; 12];
+            packet.extend(pieces.into_iter().flatten());
+            packet
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_name_reads_the_same_whatever_was_read_before(packet in packets()) {
+            let mut known = Checked::new();
+            for start in 0..packet.len() {
+                let fresh = measure(&packet, start, &mut Checked::new());
+                prop_assert_eq!(measure(&packet, start, &mut known), fresh, "at {}", start);
+            }
+        }
+    }
+
+    #[test]
+    fn no_label_is_walked_along_twice_for_long() {
+        // One name of 126 labels, and 4,000 pointers to its labels in no order that a small
+        // table likes.
+        let mut packet = vec![0; 12];
+        packet.extend([1, b'x'].repeat(126));
+        packet.push(0);
+        let mut known = Checked::new();
+        let mut read = 0;
+        for number in 0..4000_usize {
+            let start = packet.len();
+            packet.extend((0xc000_u16 | (12 + 2 * u16::try_from(number * 53 % 126).unwrap())).to_be_bytes());
+            read += usize::from(measure(&packet, start, &mut known).is_some());
+        }
+        assert_eq!(read, 4000);
+        assert!(usize::from(known.labels) < usize::from(MANY_LABELS) + 2 * 126, "{}", known.labels);
+    }
+}
