@@ -40,6 +40,8 @@
 #[cfg(feature = "tokio")]
 mod api;
 pub mod error;
+#[cfg(feature = "_libp2p")]
+pub mod libp2p;
 pub mod name;
 #[cfg(feature = "tokio")]
 mod net;

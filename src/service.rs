@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::error::{NameError, ServiceError};
 use crate::name::{HostName, InstanceName, MAX_LABEL_BYTES, Name, ServiceType};
+use crate::proto::PeerRecords;
 use crate::txt::Txt;
 
 /// The most subtypes of one service.
@@ -27,6 +28,8 @@ pub struct Service {
     pub(crate) host: Option<HostName>,
     pub(crate) port: u16,
     pub(crate) txt: Txt,
+    /// A libp2p peer's records are told in another shape.
+    pub(crate) peer: Option<PeerRecords>,
 }
 
 impl Service {
@@ -45,6 +48,7 @@ impl Service {
             host: None,
             port,
             txt: Txt::new(),
+            peer: None,
         })
     }
 

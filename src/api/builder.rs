@@ -129,6 +129,11 @@ impl Builder {
             let known = list.iter().map(|info| info.name.to_string()).collect();
             return Err(Error::UnknownInterface { name: name.clone(), known });
         }
+        Ok(self.start(&runtime))
+    }
+
+    /// Starts the task without a look at the interfaces.
+    pub(crate) fn start(self, runtime: &tokio::runtime::Handle) -> Mdns {
         let host = self.host.unwrap_or_else(own_host);
         let host_now = Arc::new(Mutex::new(host.clone()));
         let settings = Settings {
@@ -140,7 +145,7 @@ impl Builder {
         };
         let (mdns, commands) = Mdns::new_handle(host_now);
         runtime.spawn(net::run(settings, commands));
-        Ok(mdns)
+        mdns
     }
 }
 

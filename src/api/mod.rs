@@ -86,12 +86,18 @@ impl Mdns {
         (Self { shared: Arc::new(Shared { commands, keys: AtomicU64::new(0), host }) }, receiver)
     }
 
+    /// A command beside those of the handles.
+    #[cfg(feature = "_libp2p")]
+    pub(crate) fn send(&self, command: Command) -> Result<(), Error> {
+        send(self.commands(), command)
+    }
+
     fn commands(&self) -> &mpsc::Sender<Command> {
         &self.shared.commands
     }
 
     /// Begins what a new handle stands for.
-    fn begin(&self, command: impl FnOnce(Key) -> Command) -> Result<Farewell, Error> {
+    pub(crate) fn begin(&self, command: impl FnOnce(Key) -> Command) -> Result<Farewell, Error> {
         let key = Key(self.shared.keys.fetch_add(1, Ordering::Relaxed));
         let permit = self.commands().clone().try_reserve_owned().map_err(|error| refused(&error))?;
         send(self.commands(), command(key))?;
@@ -310,7 +316,7 @@ pub(crate) trait Close {
 pub(crate) struct Writer<T: Close>(Arc<T>);
 
 impl<T: Close> Writer<T> {
-    fn new(read: &Arc<T>) -> Self {
+    pub(crate) fn new(read: &Arc<T>) -> Self {
         Self(Arc::clone(read))
     }
 }
@@ -338,7 +344,7 @@ pub(crate) struct Farewell {
 }
 
 impl Farewell {
-    fn key(&self) -> Key {
+    pub(crate) fn key(&self) -> Key {
         self.key
     }
 

@@ -20,8 +20,17 @@ pub(crate) struct Key(pub(crate) u64);
 /// answer or were denied.
 pub(crate) type Found = BTreeMap<LinkIndex, (Interface, Vec<IpAddr>, bool)>;
 
+#[cfg(feature = "_libp2p")]
+pub(crate) use crate::libp2p::PeerCommand;
+
+/// Without libp2p there are no peers.
+#[cfg(not(feature = "_libp2p"))]
+#[derive(Debug)]
+pub(crate) enum PeerCommand {}
+
 /// What the handles ask of the task. A handle's [`End`](Self::End) has a place reserved in the
 /// channel from the beginning, so that dropping it neither waits nor fails.
+#[cfg_attr(not(feature = "_libp2p"), expect(dead_code, reason = "nobody sends a peer's command"))]
 #[derive(Debug)]
 pub(crate) enum Command {
     Announce { key: Key, service: Service, news: Writer<News> },
@@ -36,5 +45,6 @@ pub(crate) enum Command {
     End { key: Key },
     Status { reply: oneshot::Sender<Status> },
     WatchStatus { newest: Writer<Newest> },
+    Peer(PeerCommand),
     Shutdown { done: oneshot::Sender<()> },
 }

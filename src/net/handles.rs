@@ -196,6 +196,8 @@ impl Handles {
                     found.insert(link, (interface, addresses, complete));
                 });
             }
+            // There are no taps without libp2p.
+            Event::Heard { .. } | Event::Deaf { .. } => {}
             Event::Stopped => debug!("all goodbyes have left"),
         }
     }

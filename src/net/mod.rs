@@ -116,6 +116,8 @@ struct Task {
     /// Rings when another program on this machine was heard.
     port: Gather,
     handles: Handles,
+    #[cfg(feature = "_libp2p")]
+    discoveries: crate::libp2p::Discoveries,
     choice: Choice,
     host_now: Arc<Mutex<HostName>>,
     sleep: SleepWatch,
@@ -145,6 +147,8 @@ impl Task {
             watch: Watch::new(now),
             port: Gather::new(PORT_SETTLE, PORT_APART),
             handles: Handles::default(),
+            #[cfg(feature = "_libp2p")]
+            discoveries: crate::libp2p::Discoveries::default(),
             choice: settings.choice,
             host_now: settings.host_now,
             sleep: SleepWatch::new(now),
@@ -201,12 +205,23 @@ impl Task {
         [
             self.engine.poll_timeout().map(|timeout| timeout.at.max(self.not_before)),
             self.links.due(),
+            self.discoveries_due(),
             self.port.due(),
             self.leaving.as_ref().map(|leaving| leaving.until),
         ]
         .into_iter()
         .flatten()
         .fold(self.watch.due(), Instant::min)
+    }
+
+    #[cfg(feature = "_libp2p")]
+    fn discoveries_due(&self) -> Option<Instant> {
+        self.discoveries.poll_timeout()
+    }
+
+    #[cfg(not(feature = "_libp2p"))]
+    fn discoveries_due(&self) -> Option<Instant> {
+        None
     }
 
     fn timers(&mut self, now: Instant) {
@@ -221,6 +236,11 @@ impl Task {
             if self.links.retry(now) {
                 self.watch.suspect(now);
             }
+            self.drain(now);
+        }
+        #[cfg(feature = "_libp2p")]
+        if self.discoveries_due().is_some_and(|due| due <= now) {
+            self.discoveries.handle_timeout(&mut self.engine, now);
             self.drain(now);
         }
         if self.engine.poll_timeout().is_some_and(|timeout| timeout.at <= now) && self.not_before <= now {
@@ -314,6 +334,10 @@ impl Task {
                     *self.host_now.lock().unwrap_or_else(PoisonError::into_inner) =
                         self.engine.host().clone();
                 }
+                #[cfg(feature = "_libp2p")]
+                if self.discoveries.handle_event(&self.engine, now, &event) {
+                    continue;
+                }
                 self.handles.tell(event, &self.links);
             }
             match self.links.news() {
@@ -335,6 +359,14 @@ impl Task {
             | Command::BrowseTypes { .. }
             | Command::Resolve { .. }
                 if leaving => {}
+            #[cfg(feature = "_libp2p")]
+            Command::Peer(command) => {
+                if !leaving {
+                    self.discoveries.command(engine, now, seed(), command);
+                }
+            }
+            #[cfg(not(feature = "_libp2p"))]
+            Command::Peer(never) => match never {},
             Command::Announce { key, service, news } => {
                 self.handles.announce(engine, now, key, service, news)
             }
@@ -350,8 +382,18 @@ impl Task {
             Command::Resolve { key, host, found } => self.handles.resolve(engine, now, key, host, found),
             Command::SetTxt { key, txt } => self.handles.set_txt(engine, now, key, txt),
             Command::SetPort { key, port } => self.handles.set_port(engine, now, key, port),
-            Command::Withdraw { key, done } => self.handles.end(engine, now, key, Some(done)),
-            Command::End { key } => self.handles.end(engine, now, key, None),
+            Command::Withdraw { key, done } => {
+                #[cfg(feature = "_libp2p")]
+                let Some(done) = self.discoveries.end(engine, now, key, Some(done)) else {
+                    return self.drain(now);
+                };
+                self.handles.end(engine, now, key, Some(done));
+            }
+            Command::End { key } => {
+                #[cfg(feature = "_libp2p")]
+                self.discoveries.end(engine, now, key, None);
+                self.handles.end(engine, now, key, None);
+            }
             Command::Reconfirm { service, instance } => engine.reconfirm(now, &service, &instance),
             Command::Status { reply } => {
                 let _ = reply.send(self.status());

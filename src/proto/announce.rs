@@ -77,7 +77,7 @@ impl Engine {
             changed.extend(link.own.of_type(&record.name, record.data.record_type()));
         }
         for record in
-            added.iter().filter_map(|key| link.own.get(*key)).filter(|own| own.telling == Telling::Announced)
+            added.iter().filter_map(|key| link.own.get(*key)).filter(|own| own.telling != Telling::OnRequest)
         {
             // RFC 6762 §10.2: a unique set of records is sent whole.
             changed.extend(link.own.of_type(&record.record.name, record.record.data.record_type()).filter(

@@ -136,6 +136,11 @@ impl Cache {
         self.at(name).filter(move |entry| entry.data.record_type() == rtype)
     }
 
+    /// How many pointers are known at a name.
+    pub(super) fn pointers_at(&self, name: &Name) -> usize {
+        self.names.get(name).and_then(|set| set.pointers.as_ref()).map_or(0, |pointers| pointers.len())
+    }
+
     /// The record with this name and data.
     pub(super) fn find(&self, name: &Name, data: &RecordData) -> Option<CacheKey> {
         let set = self.names.get(name)?;

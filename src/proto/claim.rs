@@ -14,6 +14,7 @@ use super::Engine;
 use super::hash::Seeded;
 use super::io::{AnnouncementId, LinkIndex};
 use super::own::{Installed, RecordKey};
+use super::peer::PeerRecords;
 use super::records::proposed;
 use super::timer::{Timer, after};
 use crate::name::{HostName, Name};
@@ -82,6 +83,10 @@ pub(super) struct Trouble {
 pub(super) struct Host {
     pub(super) name: HostName,
     pub(super) services: usize,
+    /// A libp2p peer's own host: how long its addresses live, in seconds.
+    pub(super) peer_ttl: Option<u32>,
+    /// Somebody else has claimed a name that was to be unique.
+    pub(super) contested: bool,
     pub(super) trouble: Trouble,
 }
 
@@ -90,6 +95,8 @@ pub(super) struct Registered {
     pub(super) service: Service,
     pub(super) name: Name,
     pub(super) host: u32,
+    /// As for a host.
+    pub(super) contested: bool,
     pub(super) trouble: Trouble,
     pub(super) told: Option<(Name, HostName, Vec<LinkIndex>)>,
     pub(super) updates: VecDeque<Instant>,
@@ -145,13 +152,14 @@ impl Engine {
         let id = AnnouncementId(self.claims.next);
         self.claims.next = self.claims.next.wrapping_add(1);
         let wanted = service.host.clone().unwrap_or_else(|| self.config.host.clone());
-        let host = self.host_for(&wanted);
+        let host = self.host_for(&wanted, service.peer.as_ref().map(PeerRecords::host_ttl));
         let name = service.full_name();
         self.claims.names.insert(name.clone(), ClaimId::Service(id));
         let registered = Registered {
             service,
             name,
             host,
+            contested: false,
             trouble: Trouble::default(),
             told: None,
             updates: VecDeque::new(),
@@ -166,7 +174,7 @@ impl Engine {
     }
 
     /// The claim of a host name; the first service on it makes it.
-    fn host_for(&mut self, wanted: &HostName) -> u32 {
+    fn host_for(&mut self, wanted: &HostName, peer_ttl: Option<u32>) -> u32 {
         // A host that had to be renamed is still the one that was asked for.
         let known = self.renamed_hosts.get(wanted).copied().filter(|id| self.claims.hosts.contains_key(id));
         let known = known.or_else(|| match self.claims.names.get(wanted.name()) {
@@ -178,7 +186,13 @@ impl Engine {
             self.claims.next = self.claims.next.wrapping_add(1);
             self.renamed_hosts.insert(wanted.clone(), id);
             self.claims.names.insert(wanted.name().clone(), ClaimId::Host(id));
-            let host = Host { name: wanted.clone(), services: 0, trouble: Trouble::default() };
+            let host = Host {
+                name: wanted.clone(),
+                services: 0,
+                peer_ttl,
+                contested: false,
+                trouble: Trouble::default(),
+            };
             self.claims.hosts.insert(id, host);
             id
         });
@@ -193,6 +207,11 @@ impl Engine {
     pub(super) fn start_claim(&mut self, now: Instant, link: LinkIndex, id: ClaimId) {
         let Some(link) = self.links.get_mut(&link) else { return };
         if !link.is_open() || link.claims.contains_key(&id) {
+            return;
+        }
+        if self.claims.is_unique(id) {
+            link.claims.insert(id, Phase::Waiting { at: now });
+            self.shared.timers.set(Timer::Claim(link.index, id), now);
             return;
         }
         let joined = link.claims.values().find_map(|phase| match phase {
@@ -215,7 +234,11 @@ impl Engine {
         self.uninstall(now, index, id);
         let Some(link) = self.links.get_mut(&index) else { return };
         let Some(phase) = link.claims.get_mut(&id) else { return };
-        let wait = wait.unwrap_or_else(|| self.shared.rng.between(Duration::ZERO, PROBE_DELAY));
+        let wait = match wait {
+            _ if self.claims.is_unique(id) => Duration::ZERO,
+            Some(wait) => wait,
+            None => self.shared.rng.between(Duration::ZERO, PROBE_DELAY),
+        };
         let at = after(now, wait);
         *phase = Phase::Waiting { at };
         self.shared.timers.set(Timer::Claim(index, id), at);
@@ -236,6 +259,8 @@ impl Engine {
         let Some(link) = self.links.get_mut(&index) else { return };
         let Some(phase) = link.claims.get_mut(&id) else { return };
         match phase {
+            // RFC 6762 §8.1: what is known to be unique need not be probed.
+            Phase::Waiting { .. } if self.claims.is_unique(id) => self.won(now, index, id),
             Phase::Waiting { .. } => self.probes_due.push((index, id)),
             Phase::Probing { sent } if *sent < PROBES => self.probes_due.push((index, id)),
             Phase::Probing { .. } => self.won(now, index, id),
@@ -340,6 +365,26 @@ impl Engine {
 }
 
 impl Claims {
+    /// Whether a name is unique by construction, and nobody has denied it so far.
+    pub(super) fn is_unique(&self, id: ClaimId) -> bool {
+        match id {
+            ClaimId::Host(id) => {
+                self.hosts.get(&id).is_some_and(|host| host.peer_ttl.is_some() && !host.contested)
+            }
+            ClaimId::Service(id) => {
+                self.services.get(&id).is_some_and(|it| it.service.peer.is_some() && !it.contested)
+            }
+        }
+    }
+
+    /// Somebody else has a name that was to be unique: from now on it is probed.
+    pub(super) fn contest(&mut self, id: ClaimId) {
+        match id {
+            ClaimId::Host(id) => self.hosts.get_mut(&id).map(|host| host.contested = true),
+            ClaimId::Service(id) => self.services.get_mut(&id).map(|service| service.contested = true),
+        };
+    }
+
     pub(super) fn name_of(&self, id: ClaimId) -> Option<&Name> {
         match id {
             ClaimId::Host(id) => self.hosts.get(&id).map(|host| host.name.name()),

@@ -136,6 +136,7 @@ impl Engine {
 
     /// Notes a conflict. Says whether the next attempt has to wait (RFC 6762 §8.1).
     fn count_conflict(&mut self, now: Instant, id: ClaimId) -> bool {
+        self.claims.contest(id);
         let Some(trouble) = self.trouble(id) else { return false };
         while trouble.conflicts.front().is_some_and(|at| now.saturating_duration_since(*at) > CONFLICT_WINDOW)
         {

@@ -73,6 +73,14 @@ impl Engine {
     }
 
     fn take_in_response(&mut self, now: Instant, packet: &Packet<'_>, message: &Message<'_>, own: bool) {
+        let echo = own
+            && self
+                .links
+                .get(&packet.link)
+                .is_some_and(|link| link.is_echo(now, packet.payload, self.shared.seeded));
+        if !echo && (!packet.unicast || self.is_welcome(now, packet.link, message)) {
+            self.tell_taps(packet, message);
+        }
         // RFC 6762 §6.
         if packet.source.port() != MDNS_PORT {
             return count(&mut self.shared.counters.foreign_port);
@@ -80,8 +88,6 @@ impl Engine {
         if packet.unicast && !self.is_welcome(now, packet.link, message) {
             return count(&mut self.shared.counters.unwelcome_unicast);
         }
-        let Some(link) = self.links.get_mut(&packet.link) else { return };
-        let echo = own && link.is_echo(now, packet.payload, self.shared.seeded);
         let mut flushed: Vec<(Name, RecordType)> = Vec::new();
         for record in message.records() {
             if let Some(flush) = self.hear_record(now, packet, &record, echo) {

@@ -104,6 +104,10 @@ pub struct BrowseId(pub u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ResolveId(pub u64);
 
+/// A tap that was opened by [`Engine::listen`](super::Engine::listen).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TapId(pub u64);
+
 /// What to browse for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Search {
@@ -183,6 +187,24 @@ pub enum Event {
         addresses: Vec<IpAddr>,
         /// Whether each family has an answer, or was denied by NSEC.
         complete: bool,
+    },
+    /// A tap heard a response that has to do with its service type.
+    Heard {
+        /// Which tap.
+        tap: TapId,
+        /// On which link.
+        link: LinkIndex,
+        /// Who sent it, from which port: a host on that link.
+        source: SocketAddr,
+        /// The UDP payload, a message that can be read.
+        payload: Bytes,
+    },
+    /// A link is gone, and with it what a tap heard there.
+    Deaf {
+        /// Which tap.
+        tap: TapId,
+        /// Which link.
+        link: LinkIndex,
     },
     /// All goodbyes of a shutdown have been handed out.
     Stopped,

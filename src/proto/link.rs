@@ -198,15 +198,9 @@ impl Link {
         }
     }
 
-    /// RFC 6762 §11: whether an address belongs to one of this link's subnets.
+    /// See [`LinkState::is_on_link`].
     pub(super) fn is_on_link(&self, address: IpAddr) -> bool {
-        match address {
-            IpAddr::V4(v4) => self.state.v4.iter().any(|(own, prefix)| same_subnet_v4(*own, v4, *prefix)),
-            IpAddr::V6(v6) => {
-                v6.is_unicast_link_local()
-                    || self.state.v6.iter().any(|(own, prefix)| same_subnet_v6(*own, v6, *prefix))
-            }
-        }
+        self.state.is_on_link(address)
     }
 
     /// Sends to the groups of `families`, as far as they are open here.
@@ -281,6 +275,19 @@ impl Link {
         }
         self.twins.push_back((now, family, hash));
         false
+    }
+}
+
+impl LinkState {
+    /// RFC 6762 §11: whether an address belongs to one of this link's subnets.
+    pub fn is_on_link(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(v4) => self.v4.iter().any(|(own, prefix)| same_subnet_v4(*own, v4, *prefix)),
+            IpAddr::V6(v6) => {
+                v6.is_unicast_link_local()
+                    || self.v6.iter().any(|(own, prefix)| same_subnet_v6(*own, v6, *prefix))
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use tracing::{debug, info};
 
 use super::Engine;
 use super::claim::{ClaimId, PROBE_DELAY};
-use super::io::{LinkIndex, LinkState};
+use super::io::{Event, LinkIndex, LinkState};
 use super::link::Link;
 use super::respond::SHARED_DELAY;
 use super::timer::{Timer, after};
@@ -72,6 +72,9 @@ impl Engine {
         for (id, name) in &self.resolves {
             link.resolve(now, name, *id, true, &mut self.shared);
         }
+        for (name, most) in self.taps.values() {
+            link.listen(now, name, *most, &mut self.shared);
+        }
         self.links.insert(index, link);
         self.start_claims(now, index);
     }
@@ -82,6 +85,8 @@ impl Engine {
             info!(link = %link.state.name, "link removed");
             link.lose_all(&mut self.shared);
             link.lose_types(&mut self.shared);
+            let deaf = self.taps.keys().map(|tap| Event::Deaf { tap: *tap, link: index });
+            self.shared.events.extend(deaf);
             if self.gone.len() >= MAX_GONE {
                 self.gone.pop_first();
             }
@@ -112,8 +117,10 @@ impl Engine {
         }
         if addresses {
             // RFC 6762 §8.4: the new set is announced; it need not be probed.
-            let hosts: Vec<ClaimId> = self.claims.hosts.keys().map(|id| ClaimId::Host(*id)).collect();
-            for id in hosts {
+            let hosts = self.claims.hosts.keys().map(|id| ClaimId::Host(*id));
+            let peers = self.claims.services.iter().filter(|(_, it)| it.service.peer.is_some());
+            let ids: Vec<ClaimId> = hosts.chain(peers.map(|(id, _)| ClaimId::Service(*id))).collect();
+            for id in ids {
                 self.update_claim(now, index, id);
             }
         }

@@ -17,6 +17,7 @@
 //! | `query`, `overhear` | asking, known answers, duplicate questions | §5, §7, §10.5 |
 //! | `cache`, `entry` | time to live, cache flush, refresh | §5.2, §10 |
 //! | `browse`, `resolve`, `types` | records to instances; which types there are | RFC 6763 §4, §9 |
+//! | `peer` | libp2p's peers: told in another shape, heard in any | libp2p mDNS |
 //! | `links` | links that come, change and go | §8, §10.3 |
 //! | `link` | one interface: addresses, on-link check, budgets | §11, §14 |
 
@@ -43,6 +44,7 @@ mod link;
 mod links;
 mod overhear;
 mod own;
+mod peer;
 mod probe;
 mod query;
 mod records;
@@ -55,7 +57,7 @@ mod types;
 mod unicast;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tracing::warn;
 
@@ -67,14 +69,16 @@ use crate::wire::{MAX_SENT_BYTES, RecordType};
 use claim::{ClaimId, Claims};
 use hash::Seeded;
 use link::{Link, Shared};
-use rng::Rng;
 use timer::{Timer, Timers};
 
 pub use counters::Counters;
 pub use io::{
     AnnouncementId, BrowseId, Cause, Event, Family, GROUP_V4, GROUP_V6, LinkIndex, LinkState, Packet,
-    ResolveId, Search, Timeout, Transmit,
+    ResolveId, Search, TapId, Timeout, Transmit,
 };
+pub(crate) use peer::PeerRecords;
+pub use peer::{Peer, PeerContent, PeerSays};
+pub(crate) use rng::Rng;
 
 /// Settings of an [`Engine`].
 #[derive(Debug, Clone)]
@@ -131,6 +135,8 @@ pub struct Engine {
     browses: BTreeMap<BrowseId, (Name, ServiceType)>,
     type_browses: BTreeSet<BrowseId>,
     resolves: BTreeMap<ResolveId, Name>,
+    /// What each tap listens for, and its longest interval.
+    taps: BTreeMap<TapId, (Name, Duration)>,
     probes_due: Vec<(LinkIndex, ClaimId)>,
     /// What was multicast on links that are gone: the one-second rule outlives a flap.
     gone: BTreeMap<LinkIndex, own::Released>,
@@ -161,6 +167,7 @@ impl Engine {
             browses: BTreeMap::new(),
             type_browses: BTreeSet::new(),
             resolves: BTreeMap::new(),
+            taps: BTreeMap::new(),
             probes_due: Vec::new(),
             gone: BTreeMap::new(),
             next_client: 0,

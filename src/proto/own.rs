@@ -1,6 +1,6 @@
 //! The records we hold on one link: what is answered, announced, defended and taken back.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::claim::ClaimId;
@@ -24,6 +24,10 @@ pub(super) struct RecordKey(u32);
 pub(super) enum Telling {
     /// Announced, and taken back by a goodbye.
     Announced,
+    /// The same, alone in the answer section of its message: a libp2p peer's pointer.
+    Leads,
+    /// Announced as an additional record of the pointer that leads it.
+    Led,
     /// NSEC records and reverse mappings.
     OnRequest,
 }
@@ -64,6 +68,8 @@ pub(super) struct Own {
     records: BTreeMap<RecordKey, OwnRecord>,
     names: HashMap<Name, Vec<RecordKey>, Seeded>,
     claims: BTreeMap<ClaimId, Vec<RecordKey>>,
+    /// The records whose telling is [`Telling::Leads`].
+    leads: BTreeSet<RecordKey>,
     /// What was held until lately, and when it was last multicast: the one-second rule goes on
     /// when it comes back.
     released: Released,
@@ -82,6 +88,7 @@ impl Own {
             records: BTreeMap::new(),
             names: HashMap::with_hasher(seeded),
             claims: BTreeMap::new(),
+            leads: BTreeSet::new(),
             released: VecDeque::new(),
             next: 0,
         }
@@ -131,6 +138,11 @@ impl Own {
             .map(|(key, _)| key)
     }
 
+    /// The pointers that lead.
+    pub(super) fn leads(&self) -> impl Iterator<Item = RecordKey> {
+        self.leads.iter().copied()
+    }
+
     /// The record equal to this one.
     pub(super) fn find(&self, name: &Name, data: &RecordData) -> Option<RecordKey> {
         self.records_at(name).find(|(_, own)| own.record.data == *data).map(|(key, _)| key)
@@ -165,6 +177,9 @@ impl Own {
                     };
                     let last = self.released.iter().rev().find(same).map(|(last, ..)| *last);
                     self.names.entry(record.name.clone()).or_default().push(key);
+                    if telling == Telling::Leads {
+                        self.leads.insert(key);
+                    }
                     self.records.insert(key, OwnRecord { record, telling, owners: vec![claim], last });
                     installed.added.push(key);
                     key
@@ -196,6 +211,7 @@ impl Own {
                 self.names.remove(&own.record.name);
             }
         }
+        self.leads.remove(&key);
         installed.removed_keys.push(key);
         if let Some(last) = own.last {
             if self.released.len() >= MAX_RELEASED {
@@ -203,7 +219,7 @@ impl Own {
             }
             self.released.push_back((last, own.record.name.clone(), own.record.data.clone()));
         }
-        if own.telling == Telling::Announced && own.last.is_some() {
+        if own.telling != Telling::OnRequest && own.last.is_some() {
             installed.removed.push(own.record);
         }
     }

@@ -53,9 +53,24 @@ pub(super) struct Ask {
     pub(super) waited: bool,
     /// Until when a unicast reply is welcome.
     pub(super) unicast_until: Option<Instant>,
+    /// Intervals stop growing here.
+    most: Duration,
+    /// Asked for a tap: at once, and alone in its message.
+    prompt: bool,
 }
 
 impl Ask {
+    /// A new series of questions begins at `at`, or a little later: nothing is asked twice
+    /// within a second (RFC 6762 §5.2).
+    fn restart(&mut self, at: Instant) -> Instant {
+        let at = self.last.map_or(at, |last| at.max(after(last, FIRST_INTERVAL)));
+        self.sent = 0;
+        self.interval = FIRST_INTERVAL;
+        self.next = Some(at);
+        self.heard = Families::NONE;
+        at
+    }
+
     /// Whether one answer is all there can be.
     fn is_unique(&self) -> bool {
         self.rtype != RecordType::PTR
@@ -144,6 +159,8 @@ impl Link {
             heard_at: None,
             waited,
             unicast_until: None,
+            most: MAX_INTERVAL,
+            prompt: false,
         };
         let answered = ask.is_unique() && self.has_answer(name, rtype);
         self.asks.asks.insert(key, ask);
@@ -173,22 +190,34 @@ impl Link {
         self.cache.attend(name, rtype, false, &mut shared.timers, &mut shared.rng);
     }
 
+    /// A tap asks this question: at once (a deliberate departure from RFC 6762 §5.2, for peers
+    /// that find each other in milliseconds), alone in its message, which is how js-libp2p
+    /// hears it, and never less often than every `most`.
+    pub(super) fn ask_promptly(&mut self, now: Instant, name: &Name, most: Duration, shared: &mut Shared) {
+        let Some(key) = self.asks.find(name, RecordType::PTR) else { return };
+        if let Some(ask) = self.asks.asks.get_mut(&key) {
+            ask.prompt = true;
+            ask.most = ask.most.min(most).max(FIRST_INTERVAL);
+        }
+        self.start_asking(now, key, shared);
+    }
+
     /// The first of a series of questions, 20 to 120 ms from now; one that is scheduled
     /// already takes it along.
     fn start_asking(&mut self, now: Instant, key: AskKey, shared: &mut Shared) {
         let (low, high) = FIRST_DELAY;
+        if let Some(ask) = self.asks.asks.get_mut(&key).filter(|ask| ask.prompt) {
+            let at = ask.restart(now);
+            shared.timers.set(Timer::Question(self.index, key), at);
+            return;
+        }
         let at = match self.asks.first_at {
             Some(at) if at >= after(now, low) && at <= after(now, high) => at,
             _ => after(now, shared.rng.between(low, high)),
         };
         self.asks.first_at = Some(at);
         if let Some(ask) = self.asks.asks.get_mut(&key) {
-            // Nothing is asked twice within a second (RFC 6762 §5.2).
-            let at = ask.last.map_or(at, |last| at.max(after(last, FIRST_INTERVAL)));
-            ask.sent = 0;
-            ask.interval = FIRST_INTERVAL;
-            ask.next = Some(at);
-            ask.heard = Families::NONE;
+            let at = ask.restart(at);
             shared.timers.set(Timer::Question(self.index, key), at);
         }
     }
@@ -276,7 +305,7 @@ impl Link {
                 ask.interval = ask.interval.saturating_add(apart);
             }
             let next = after(now, ask.interval);
-            ask.interval = ask.interval.saturating_mul(2).min(MAX_INTERVAL);
+            ask.interval = ask.interval.saturating_mul(2).min(ask.most);
             next
         } else {
             next.max(after(now, FIRST_INTERVAL))
@@ -299,12 +328,13 @@ impl Link {
             return;
         }
         let open = self.open();
-        let mut groups: BTreeMap<Families, Vec<AskKey>> = BTreeMap::new();
+        let mut groups: BTreeMap<(Option<AskKey>, Families), Vec<AskKey>> = BTreeMap::new();
         for key in due {
             let Some(ask) = self.asks.asks.get(&key) else { continue };
-            groups.entry(open.without(ask.heard)).or_default().push(key);
+            let alone = ask.prompt.then_some(key);
+            groups.entry((alone, open.without(ask.heard))).or_default().push(key);
         }
-        for (families, keys) in groups {
+        for ((_, families), keys) in groups {
             let mut rest = keys.as_slice();
             while !rest.is_empty() {
                 if let Err(at) = self.may_query(now) {
@@ -354,6 +384,9 @@ impl Link {
         let mut packets: Vec<Packer> = Vec::new();
         for ask in asked.iter().filter_map(|key| self.asks.asks.get(key)) {
             for entry in self.cache.of_type(&ask.name, ask.rtype) {
+                if ask.prompt && self.is_own_lead(&entry.name, &entry.data) {
+                    continue;
+                }
                 let Some(ttl) = entry.known_ttl(now) else { continue };
                 // RFC 6762 §10.2: no cache-flush bit in known answers.
                 if packer.record(Section::Answer, &ask.name, false, ttl, &entry.data).is_err() {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::continuation::Continuation;
 use super::io::{Family, Packet};
 use super::link::{Budget, Families, Link, Shared};
-use super::own::{DEFENCE_INTERVAL, MULTICAST_INTERVAL, RecordKey};
+use super::own::{DEFENCE_INTERVAL, MULTICAST_INTERVAL, RecordKey, Telling};
 use super::records::{HOST_TTL_SECONDS, OTHER_TTL_SECONDS};
 use super::timer::{Timer, after};
 use super::unicast::{Reply, ReplyId};
@@ -122,9 +122,12 @@ impl Link {
         }
         if packet.source.port() != MDNS_PORT {
             self.reply_legacy(now, packet.source, message, &wanted, shared);
-            return;
+            // rust-libp2p asks from such a port, and never reads what comes back to it.
+            wanted.retain(|want| self.is_lead(want.key));
+            wanted.iter_mut().for_each(|want| want.unicast = false);
+        } else {
+            self.take_off_known(message, &mut wanted);
         }
-        self.take_off_known(message, &mut wanted);
         if wanted.is_empty() {
             return;
         }
@@ -137,7 +140,8 @@ impl Link {
         let wait = if all_unique && questions == 1 {
             Duration::ZERO
         } else {
-            shared.rng.between(SHARED_DELAY.0, SHARED_DELAY.1)
+            self.lead_wait(&wanted, shared)
+                .unwrap_or_else(|| shared.rng.between(SHARED_DELAY.0, SHARED_DELAY.1))
         };
         self.answer(now, packet.source, wanted, wait, shared);
     }
@@ -214,7 +218,7 @@ impl Link {
             // RFC 6762 §5.4: by unicast only if everybody has heard it lately.
             let quarter = Duration::from_secs(own.record.ttl.into()).checked_div(4).unwrap_or_default();
             let fresh = own.last.is_some_and(|last| now.saturating_duration_since(last) <= quarter);
-            if want.unicast && fresh && reachable {
+            if want.unicast && fresh && reachable && self.may_tell_one(want.key) {
                 reply.push((want.key, want.ttl));
             } else {
                 self.schedule(want.key, at, Rule::Second, false, want.ttl, shared);
@@ -277,8 +281,16 @@ impl Link {
     /// Tells everybody, unasked (RFC 6762 §8.3).
     pub(super) fn announce(&mut self, now: Instant, keys: &[RecordKey], shared: &mut Shared) {
         for key in keys {
-            if self.own.get(*key).is_some_and(|own| own.telling == super::own::Telling::Announced) {
-                self.schedule(*key, now, Rule::Second, true, None, shared);
+            match self.own.get(*key).map(|own| own.telling) {
+                Some(Telling::Announced | Telling::Leads) => {
+                    self.schedule(*key, now, Rule::Second, true, None, shared);
+                }
+                Some(Telling::Led) => {
+                    for lead in self.leads_of(*key) {
+                        self.schedule(lead, now, Rule::Second, true, None, shared);
+                    }
+                }
+                Some(Telling::OnRequest) | None => {}
             }
         }
     }
@@ -333,7 +345,7 @@ impl Link {
         shared: &mut Shared,
     ) {
         let unique = self.own.records_at(name).filter(|(_, own)| own.is_unique());
-        let held = unique.filter(|(_, own)| own.telling == super::own::Telling::Announced);
+        let held = unique.filter(|(_, own)| own.telling != Telling::OnRequest);
         let keys: Vec<RecordKey> = held.map(|(key, _)| key).collect();
         if qu && self.may_reply_to(source) {
             let records = keys.iter().map(|key| (*key, None)).collect();
@@ -361,7 +373,7 @@ impl Link {
     pub(super) fn is_reverse_conflict(&self, name: &Name, data: &RecordData) -> bool {
         matches!(data, RecordData::Ptr(_))
             && self.own.records_at(name).any(|(_, own)| {
-                own.telling == super::own::Telling::OnRequest
+                own.telling == Telling::OnRequest
                     && matches!(own.record.data, RecordData::Ptr(_))
                     && own.record.data != *data
             })

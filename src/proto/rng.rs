@@ -5,14 +5,14 @@ use std::time::Duration;
 /// SplitMix64. Chance here spreads packets in time and picks suffixes; nothing secret
 /// depends on it.
 #[derive(Debug, Clone)]
-pub(super) struct Rng(u64);
+pub(crate) struct Rng(u64);
 
 impl Rng {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -21,13 +21,13 @@ impl Rng {
     }
 
     /// A whole number from 1 to `most`.
-    pub(super) fn up_to(&mut self, most: u32) -> u32 {
+    pub(crate) fn up_to(&mut self, most: u32) -> u32 {
         let drawn = self.next().checked_rem(u64::from(most)).unwrap_or_default();
         u32::try_from(drawn).unwrap_or_default().saturating_add(1)
     }
 
     /// A duration drawn evenly from `low` to `high`, to the microsecond.
-    pub(super) fn between(&mut self, low: Duration, high: Duration) -> Duration {
+    pub(crate) fn between(&mut self, low: Duration, high: Duration) -> Duration {
         let span = high.saturating_sub(low).as_micros();
         let span = u64::try_from(span).unwrap_or(u64::MAX).saturating_add(1);
         low.saturating_add(Duration::from_micros(self.next().checked_rem(span).unwrap_or_default()))

@@ -52,7 +52,16 @@ impl Link {
             }
             groups.entry(to).or_default().push(Unit { answer: key, ttl: pending.ttl, additionals });
         }
-        for (to, units) in groups {
+        for (to, mut units) in groups {
+            units.retain(|unit| {
+                let leads = self.is_lead(unit.answer);
+                if leads && let Err(at) = self.may_multicast(now) {
+                    self.schedule(unit.answer, at, Rule::Second, true, unit.ttl, shared);
+                } else if leads {
+                    self.send_lead(now, unit.answer, to, shared);
+                }
+                !leads
+            });
             let mut rest = units.as_slice();
             while let Some(first) = rest.first() {
                 if let Err(at) = self.may_multicast(now) {
@@ -124,10 +133,17 @@ impl Link {
     fn flush_replies(&mut self, now: Instant, shared: &mut Shared) {
         for id in std::mem::take(&mut self.answers.replies_due) {
             let Some(reply) = self.answers.replies.remove(&id) else { continue };
-            let units: Vec<Unit> = reply
-                .records
-                .iter()
-                .map(|(key, ttl)| Unit { answer: *key, ttl: *ttl, additionals: self.own.additionals(*key) })
+            let (leads, others): (Vec<_>, Vec<_>) =
+                reply.records.iter().partition(|(key, _)| self.is_lead(*key));
+            let told: Vec<_> = leads.into_iter().flat_map(|(key, _)| self.pack_lead(key)).collect();
+            for (payload, _) in told {
+                if self.may_unicast(now, reply.to.ip()) {
+                    self.unicast(payload, reply.to, shared);
+                }
+            }
+            let units: Vec<Unit> = others
+                .into_iter()
+                .map(|(key, ttl)| Unit { answer: key, ttl, additionals: self.own.additionals(key) })
                 .collect();
             let mut rest = units.as_slice();
             while !rest.is_empty() && self.may_unicast(now, reply.to.ip()) {

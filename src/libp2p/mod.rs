@@ -1,0 +1,56 @@
+//! A drop-in for `libp2p-mdns`: peers of libp2p find each other on the local network.
+//!
+//! With the feature `libp2p-056` [`v056`] stands for what `libp2p::mdns` is in libp2p 0.56, with
+//! `libp2p-057` [`v057`] for that of libp2p 0.57; change the `use` line and nothing else.
+//!
+//! | file | what |
+//! |---|---|
+//! | `version/` | what depends on the version of libp2p, compiled once for each |
+//! | `discovery` | one peer beside the engine |
+//! | `advertise`, `name` | what it announces |
+//! | `table`, `address` | whom it hears |
+//! | `board` | what there is to tell the swarm |
+//! | `task` | the peers of one [`Mdns`](crate::Mdns) |
+
+mod address;
+mod advertise;
+mod board;
+mod config;
+mod discovery;
+mod name;
+mod start;
+mod table;
+mod task;
+
+pub(crate) use task::{Discoveries, PeerCommand};
+
+/// For libp2p 0.56.
+#[cfg(feature = "libp2p-056")]
+#[path = "version"]
+pub mod v056 {
+    use libp2p_core_0_43 as libp2p_core;
+    use libp2p_identity_0_2 as libp2p_identity;
+    use libp2p_swarm_0_47 as libp2p_swarm;
+
+    mod behaviour;
+    mod multiaddr;
+
+    pub use super::config::{Config, IPV4_MDNS_MULTICAST_ADDRESS, IPV6_MDNS_MULTICAST_ADDRESS};
+    pub use behaviour::{Behaviour, Event, tokio};
+}
+
+/// For libp2p 0.57.
+#[cfg(feature = "libp2p-057")]
+#[path = "version"]
+#[cfg_attr(feature = "libp2p-056", expect(clippy::duplicate_mod, reason = "one source, two versions"))]
+pub mod v057 {
+    use libp2p_core_0_44 as libp2p_core;
+    use libp2p_identity_0_3 as libp2p_identity;
+    use libp2p_swarm_0_48 as libp2p_swarm;
+
+    mod behaviour;
+    mod multiaddr;
+
+    pub use super::config::{Config, IPV4_MDNS_MULTICAST_ADDRESS, IPV6_MDNS_MULTICAST_ADDRESS};
+    pub use behaviour::{Behaviour, Event, tokio};
+}

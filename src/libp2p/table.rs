@@ -1,0 +1,463 @@
+//! Who is there: the peers heard on each link, and how long their addresses are good for.
+//!
+//! Peers are known by their PeerId, whatever names they give themselves. Read is whatever any
+//! libp2p implementation sends: TXT records among the answers or behind them, one or many of
+//! them, pointers to names without the service type behind, no SRV. No I/O and no clock.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::address::{PeerAddress, Reach, ReadAddress, Reader, worth_dialling};
+use crate::name::Name;
+use crate::proto::{LinkIndex, LinkState, Rng};
+use crate::wire::{CLASS_IN, Message, RecordData, RecordRef, RecordType};
+
+/// The longest an address is believed without being heard again, in seconds, as for any
+/// record.
+const MAX_TTL_SECONDS: u32 = 4500;
+
+/// What is replaced or taken back lives so long (RFC 6762 §10.1, §10.2).
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The parts of a lifetime, in thousandths, at which an address is asked for. RFC 6762 §5.2
+/// begins at 800; from 500 on a peer answers again whatever is known of it (§7.1), and a
+/// living peer must not expire on a bad network.
+const REFRESH: [u32; 7] = [500, 600, 700, 800, 850, 900, 950];
+
+/// Up to so many thousandths are added to each (RFC 6762 §5.2).
+const REFRESH_JITTER: u32 = 20;
+
+/// Shorter lives are not worth a question.
+const MIN_REFRESHED: Duration = Duration::from_secs(5);
+
+/// The most peers on one link …
+const MAX_PEERS: usize = 1024;
+
+/// … of them from one source address …
+const MAX_PEERS_PER_SOURCE: usize = 256;
+
+/// … and the most addresses of each.
+const MAX_ADDRESSES: usize = 64;
+
+/// A change of what is alive on a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) address: PeerAddress,
+    /// Whether it is on one of our links; `None` when it is alive no longer.
+    pub(crate) live: Option<bool>,
+}
+
+/// What a table has heard that concerns ourselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Impostor {
+    /// Who announces addresses under our own PeerId.
+    pub(crate) source: IpAddr,
+    pub(crate) link: LinkIndex,
+    pub(crate) reach: Reach,
+}
+
+/// How long one address of a peer is good for.
+#[derive(Debug)]
+struct Lease {
+    on_link: bool,
+    /// Under which name and from where it was heard last.
+    instance: Name,
+    source: IpAddr,
+    received: Instant,
+    expires: Instant,
+    ttl: Duration,
+    /// How many refreshes have been asked for.
+    stage: usize,
+    /// Its entry among the wakes.
+    wake: Instant,
+}
+
+/// A peer on a link.
+#[derive(Debug)]
+struct Peer {
+    source: IpAddr,
+    /// It was heard again after it had been found: it is no invention.
+    confirmed: bool,
+    since: Instant,
+    leases: BTreeMap<Id, Lease>,
+}
+
+/// The bytes of a PeerId, or of an address.
+type Id = Arc<[u8]>;
+
+type PeerKey = (LinkIndex, Id);
+
+type LeaseKey = (LinkIndex, PeerAddress);
+
+/// The peers on all links.
+#[derive(Debug)]
+pub(crate) struct PeerTable {
+    own: Id,
+    service: Name,
+    read: Reader,
+    rng: Rng,
+    peers: BTreeMap<PeerKey, Peer>,
+    /// Who was heard under a name.
+    names: BTreeMap<(LinkIndex, Name), BTreeSet<Id>>,
+    /// When each lease is to be refreshed next, or ends.
+    wakes: BTreeSet<(Instant, LeaseKey)>,
+    /// On how many links each address is alive.
+    alive: BTreeMap<PeerAddress, BTreeMap<LinkIndex, bool>>,
+    changes: VecDeque<Change>,
+    asks: BTreeSet<LinkIndex>,
+    impostor: Option<Impostor>,
+}
+
+/// The addresses of one name in one message.
+struct Told {
+    instance: Name,
+    flush: bool,
+    ttl: u32,
+    addresses: Vec<ReadAddress>,
+}
+
+impl PeerTable {
+    /// An empty table of the peer `own`, for this service type.
+    pub(crate) fn new(own: Id, service: Name, read: Reader, seed: u64) -> Self {
+        Self {
+            own,
+            service,
+            read,
+            rng: Rng::new(seed),
+            peers: BTreeMap::new(),
+            names: BTreeMap::new(),
+            wakes: BTreeSet::new(),
+            alive: BTreeMap::new(),
+            changes: VecDeque::new(),
+            asks: BTreeSet::new(),
+            impostor: None,
+        }
+    }
+
+    // ---- outputs
+
+    /// What became known, or is no longer.
+    pub(crate) fn poll_change(&mut self) -> Option<Change> {
+        self.changes.pop_front()
+    }
+
+    /// A link on which to ask.
+    pub(crate) fn poll_ask(&mut self) -> Option<LinkIndex> {
+        self.asks.pop_first()
+    }
+
+    /// Somebody else with our PeerId.
+    pub(crate) fn poll_impostor(&mut self) -> Option<Impostor> {
+        self.impostor.take()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.wakes.first().map(|(at, _)| *at)
+    }
+
+    // ---- inputs
+
+    /// Time has come to `now`.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        while self.wakes.first().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, key)) = self.wakes.pop_first() else { return };
+            let (link, address) = &key;
+            let lease = self
+                .peers
+                .get_mut(&(*link, Arc::clone(&address.peer)))
+                .and_then(|peer| peer.leases.get_mut(&address.bytes));
+            let Some(lease) = lease else { continue };
+            if lease.expires <= now {
+                self.end(&key);
+                continue;
+            }
+            lease.stage = lease.stage.saturating_add(1);
+            lease.wake = wake_of(lease, &mut self.rng);
+            self.asks.insert(*link);
+            self.wakes.insert((lease.wake, key));
+        }
+    }
+
+    /// A link is gone, and with it who was there (RFC 6762 §10.3).
+    pub(crate) fn forget_link(&mut self, link: LinkIndex) {
+        let gone: Vec<Id> = self.on(link).map(|(peer, _)| Arc::clone(peer)).collect();
+        for peer in gone {
+            self.forget_peer(link, &peer);
+        }
+    }
+
+    /// A peer is taken to be gone until it is heard again.
+    pub(crate) fn expire(&mut self, peer: &[u8]) {
+        let gone: Vec<PeerKey> = self.peers.keys().filter(|(_, known)| **known == *peer).cloned().collect();
+        for (link, peer) in gone {
+            self.forget_peer(link, &peer);
+        }
+    }
+
+    /// A response from a host on a link in this state.
+    pub(crate) fn hear(
+        &mut self,
+        now: Instant,
+        link: LinkIndex,
+        state: &LinkState,
+        source: IpAddr,
+        message: &Message<'_>,
+    ) {
+        let mut targets: Vec<Name> = Vec::new();
+        for record in message.records().filter(|record| record.rtype == RecordType::PTR) {
+            if !record.name.is(&self.service) || !is_good(&record) {
+                continue;
+            }
+            let Some(RecordData::Ptr(target)) = record.data() else { continue };
+            if record.ttl == 0 {
+                self.goodbye(now, link, &target);
+            } else if !targets.contains(&target) {
+                targets.push(target);
+            }
+        }
+        let mut told: Vec<Told> = Vec::new();
+        for record in message.records().filter(|record| record.rtype == RecordType::TXT && is_good(record)) {
+            let instance = record.name.to_name();
+            let known = targets.contains(&instance) || instance.parent().as_ref() == Some(&self.service);
+            let Some(RecordData::Txt(txt)) = record.data().filter(|_| known) else { continue };
+            if record.ttl == 0 {
+                self.goodbye(now, link, &instance);
+                continue;
+            }
+            let addresses = txt.strings().filter_map(|string| self.read_string(string));
+            match told.iter_mut().find(|other| other.instance == instance) {
+                Some(other) => other.addresses.extend(addresses),
+                None => {
+                    let addresses = addresses.collect();
+                    told.push(Told { instance, flush: record.cache_flush, ttl: record.ttl, addresses });
+                }
+            }
+        }
+        for told in told {
+            self.take_in(now, link, state, source, told);
+        }
+    }
+
+    // ---- inside
+
+    fn on(&self, link: LinkIndex) -> impl Iterator<Item = (&Id, &Peer)> {
+        let from: PeerKey = (link, Arc::from([]));
+        self.peers.range(from..).take_while(move |((at, _), _)| *at == link).map(|((_, id), peer)| (id, peer))
+    }
+
+    /// `dnsaddr=<multiaddr>`; keys compare without case (RFC 6763 §6.4).
+    fn read_string(&self, string: &[u8]) -> Option<ReadAddress> {
+        const KEY: &[u8] = b"dnsaddr=";
+        let (key, value) = string.split_at_checked(KEY.len())?;
+        if !key.eq_ignore_ascii_case(KEY) {
+            return None;
+        }
+        (self.read)(std::str::from_utf8(value).ok()?)
+    }
+
+    /// RFC 6762 §10.1.
+    fn goodbye(&mut self, now: Instant, link: LinkIndex, instance: &Name) {
+        let until = after(now, GRACE);
+        let peers = self.names.get(&(link, instance.clone())).cloned().unwrap_or_default();
+        for peer in peers {
+            self.shorten(link, &peer, until, |_, lease| lease.instance == *instance);
+        }
+    }
+
+    fn take_in(&mut self, now: Instant, link: LinkIndex, state: &LinkState, source: IpAddr, told: Told) {
+        let Told { instance, flush, ttl, addresses } = told;
+        let ttl = Duration::from_secs(ttl.min(MAX_TTL_SECONDS).into());
+        let mut by_peer: BTreeMap<Id, Vec<(Id, bool)>> = BTreeMap::new();
+        for ReadAddress { address, reach } in addresses {
+            if address.peer == self.own {
+                self.impostor.get_or_insert(Impostor { source, link, reach });
+                continue;
+            }
+            let Some(on_link) = worth_dialling(reach, state) else { continue };
+            by_peer.entry(address.peer).or_default().push((address.bytes, on_link));
+        }
+        for (peer, addresses) in by_peer {
+            if !self.has_room(now, link, source, &peer) {
+                continue;
+            }
+            let known = self.peers.entry((link, Arc::clone(&peer))).or_insert_with(|| Peer {
+                source,
+                confirmed: false,
+                since: now,
+                leases: BTreeMap::new(),
+            });
+            known.source = source;
+            known.confirmed |= now.saturating_duration_since(known.since) >= GRACE;
+            self.names.entry((link, instance.clone())).or_default().insert(Arc::clone(&peer));
+            for (bytes, on_link) in &addresses {
+                let address = PeerAddress { peer: Arc::clone(&peer), bytes: Arc::clone(bytes) };
+                self.renew(now, link, address, *on_link, &instance, source, ttl);
+            }
+            // RFC 6762 §10.2; and a new name of a peer from where it was heard before takes the
+            // place of the old one: some make a new one for every answer.
+            let until = after(now, GRACE);
+            self.shorten(link, &peer, until, |bytes, lease| {
+                now.saturating_duration_since(lease.received) > GRACE
+                    && !addresses.iter().any(|(told, _)| told == bytes)
+                    && ((lease.instance == instance && flush) || lease.source == source)
+            });
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "an address and all that was heard of it")]
+    fn renew(
+        &mut self,
+        now: Instant,
+        link: LinkIndex,
+        address: PeerAddress,
+        on_link: bool,
+        instance: &Name,
+        source: IpAddr,
+        ttl: Duration,
+    ) {
+        let Some(peer) = self.peers.get_mut(&(link, Arc::clone(&address.peer))) else { return };
+        let mut lease = Lease {
+            on_link,
+            instance: instance.clone(),
+            source,
+            received: now,
+            expires: after(now, ttl),
+            ttl,
+            stage: 0,
+            wake: now,
+        };
+        lease.wake = wake_of(&lease, &mut self.rng);
+        let before = peer.leases.get(&address.bytes);
+        if before.is_none() && peer.leases.len() >= MAX_ADDRESSES {
+            return;
+        }
+        let is_new = before.is_none_or(|before| before.on_link != on_link);
+        let former = before.map(|before| before.instance.clone()).filter(|former| former != instance);
+        let key = (link, address);
+        let wake = lease.wake;
+        if let Some(before) = peer.leases.insert(Arc::clone(&key.1.bytes), lease) {
+            self.wakes.remove(&(before.wake, key.clone()));
+        }
+        if let Some(former) = former {
+            self.forget_name(link, &former, &key.1.peer);
+        }
+        if is_new {
+            self.alive.entry(key.1.clone()).or_default().insert(link, on_link);
+            self.tell(&key.1);
+        }
+        self.wakes.insert((wake, key));
+    }
+
+    /// Those addresses of a peer that `which` picks live until then at most.
+    fn shorten(&mut self, link: LinkIndex, peer: &Id, until: Instant, which: impl Fn(&Id, &Lease) -> bool) {
+        let Some(known) = self.peers.get_mut(&(link, Arc::clone(peer))) else { return };
+        for (bytes, lease) in &mut known.leases {
+            if lease.expires > until && which(bytes, lease) {
+                let address = PeerAddress { peer: Arc::clone(peer), bytes: Arc::clone(bytes) };
+                let mut entry = (lease.wake, (link, address));
+                self.wakes.remove(&entry);
+                lease.expires = until;
+                lease.stage = REFRESH.len();
+                lease.wake = until;
+                entry.0 = until;
+                self.wakes.insert(entry);
+            }
+        }
+    }
+
+    /// Room for a peer: one that was found and never heard again makes it, the oldest first.
+    fn has_room(&mut self, now: Instant, link: LinkIndex, source: IpAddr, peer: &Id) -> bool {
+        if self.peers.contains_key(&(link, Arc::clone(peer))) {
+            return true;
+        }
+        let of_source = self.on(link).filter(|(_, known)| known.source == source).count();
+        if self.on(link).count() < MAX_PEERS && of_source < MAX_PEERS_PER_SOURCE {
+            return true;
+        }
+        let full = of_source >= MAX_PEERS_PER_SOURCE;
+        let unconfirmed = self
+            .on(link)
+            .filter(|(_, known)| !known.confirmed && (!full || known.source == source) && known.since < now)
+            .min_by_key(|(_, known)| known.since)
+            .map(|(id, _)| Arc::clone(id));
+        match unconfirmed {
+            Some(unconfirmed) => {
+                self.forget_peer(link, &unconfirmed);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn forget_peer(&mut self, link: LinkIndex, peer: &Id) {
+        let Some(known) = self.peers.get(&(link, Arc::clone(peer))) else { return };
+        let bytes: Vec<Id> = known.leases.keys().cloned().collect();
+        for bytes in bytes {
+            let key = (link, PeerAddress { peer: Arc::clone(peer), bytes });
+            self.end(&key);
+        }
+    }
+
+    /// One address is good no longer.
+    fn end(&mut self, key: &LeaseKey) {
+        let (link, address) = key;
+        let at = (*link, Arc::clone(&address.peer));
+        let Some(peer) = self.peers.get_mut(&at) else { return };
+        let Some(lease) = peer.leases.remove(&address.bytes) else { return };
+        self.wakes.remove(&(lease.wake, key.clone()));
+        if peer.leases.is_empty() {
+            self.peers.remove(&at);
+        }
+        self.forget_name(*link, &lease.instance, &address.peer);
+        if let Some(links) = self.alive.get_mut(address) {
+            links.remove(link);
+        }
+        self.tell(address);
+    }
+
+    /// A name stands for a peer as long as one of its addresses was heard under it.
+    fn forget_name(&mut self, link: LinkIndex, name: &Name, peer: &Id) {
+        let still = self.peers.get(&(link, Arc::clone(peer)));
+        if still.is_some_and(|peer| peer.leases.values().any(|lease| lease.instance == *name)) {
+            return;
+        }
+        let key = (link, name.clone());
+        if let Some(peers) = self.names.get_mut(&key) {
+            peers.remove(peer);
+            if peers.is_empty() {
+                self.names.remove(&key);
+            }
+        }
+    }
+
+    /// Tells where an address stands, if anywhere.
+    fn tell(&mut self, address: &PeerAddress) {
+        let live = self.alive.get(address).and_then(|links| links.values().copied().max());
+        if live.is_none() {
+            self.alive.remove(address);
+        }
+        self.changes.push_back(Change { address: address.clone(), live });
+    }
+}
+
+/// Class IN, and no TTL of 2^31 or more.
+fn is_good(record: &RecordRef<'_>) -> bool {
+    record.class == CLASS_IN && record.ttl < 0x8000_0000
+}
+
+/// When a lease is to be asked for next, or ends.
+fn wake_of(lease: &Lease, rng: &mut Rng) -> Instant {
+    let Some(part) = REFRESH.get(lease.stage).filter(|_| lease.ttl >= MIN_REFRESHED) else {
+        return lease.expires;
+    };
+    let part = part.saturating_add(rng.up_to(REFRESH_JITTER));
+    let wait = lease.ttl.saturating_mul(part).checked_div(1000).unwrap_or(lease.ttl);
+    after(lease.received, wait).min(lease.expires)
+}
+
+fn after(at: Instant, wait: Duration) -> Instant {
+    at.checked_add(wait).unwrap_or(at)
+}

@@ -1,0 +1,225 @@
+//! The behaviour that a swarm runs.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::io;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use ::tokio::runtime::Handle;
+use tracing::warn;
+
+use super::Config;
+use super::libp2p_core::transport::PortUse;
+use super::libp2p_core::{Endpoint, Multiaddr};
+use super::libp2p_identity::PeerId;
+use super::libp2p_swarm::behaviour::FromSwarm;
+use super::libp2p_swarm::{
+    ConnectionDenied, ConnectionId, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
+    dummy,
+};
+use super::multiaddr::{listen, read, unpair};
+use crate::libp2p::address::ListenAddress;
+use crate::libp2p::board::{Board, News};
+use crate::libp2p::task::PeerCommand;
+use crate::libp2p::{discovery, start};
+use crate::name::ServiceType;
+
+/// What was found on the network, and what is there no longer.
+///
+/// A pair of a peer and an address is discovered once, then expired once, and may then be
+/// discovered again. Every address ends in `/p2p/<peer>`; the own PeerId never appears.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// Addresses that became known.
+    Discovered(Vec<(PeerId, Multiaddr)>),
+    /// Addresses that said goodbye, were replaced, or were not heard in time.
+    Expired(Vec<(PeerId, Multiaddr)>),
+}
+
+/// For programs on tokio.
+pub mod tokio {
+    /// The runtime that does the work.
+    #[derive(Debug)]
+    pub enum Tokio {}
+
+    /// The behaviour on tokio.
+    pub type Behaviour = super::Behaviour<Tokio>;
+}
+
+/// Announces the swarm's listen addresses and discovers other peers. Users name it
+/// [`tokio::Behaviour`].
+#[derive(Debug)]
+pub struct Behaviour<P> {
+    peer: PeerId,
+    board: Arc<Board>,
+    task: Task,
+    listens: Vec<Multiaddr>,
+    /// What the swarm was told and is still true, and whether it is on one of our links.
+    live: Vec<(PeerId, Multiaddr)>,
+    pending: VecDeque<ToSwarm<Event, Infallible>>,
+    provider: PhantomData<fn() -> P>,
+}
+
+/// The task that does the work.
+#[derive(Debug)]
+enum Task {
+    /// There was no runtime yet.
+    Waiting(discovery::Settings),
+    Running(start::Running),
+    /// It cannot be started.
+    Failed,
+}
+
+impl<P> Behaviour<P> {
+    /// A behaviour for the peer `local_peer_id`, on every usual interface and both families.
+    ///
+    /// It opens no socket and needs no network; made outside a tokio runtime it starts when it
+    /// is polled for the first time.
+    ///
+    /// # Errors
+    /// None today; the type is that of `libp2p-mdns`.
+    pub fn new(config: Config, local_peer_id: PeerId) -> io::Result<Self> {
+        let service = ServiceType::new("_p2p._udp").map_err(io::Error::other)?;
+        let settings = discovery::Settings {
+            peer: local_peer_id.to_bytes().into(),
+            service,
+            ttl: config.ttl,
+            query_interval: config.query_interval,
+            read,
+        };
+        let mut this = Self {
+            peer: local_peer_id,
+            board: Arc::new(Board::default()),
+            task: Task::Waiting(settings),
+            listens: Vec::new(),
+            live: Vec::new(),
+            pending: VecDeque::new(),
+            provider: PhantomData,
+        };
+        this.start();
+        Ok(this)
+    }
+
+    /// The peers that are known, one item an address.
+    pub fn discovered_nodes(&self) -> impl ExactSizeIterator<Item = &PeerId> {
+        self.live.iter().map(|(peer, _)| peer)
+    }
+
+    /// Whether a peer is known.
+    #[deprecated(note = "Use `discovered_nodes` iterator instead.")]
+    pub fn has_node(&self, peer_id: &PeerId) -> bool {
+        self.discovered_nodes().any(|peer| peer == peer_id)
+    }
+
+    /// Expires a peer ahead of its time; it is discovered again when it is heard again.
+    #[deprecated(note = "A peer that is gone expires by itself.")]
+    pub fn expire_node(&mut self, peer_id: &PeerId) {
+        if let Task::Running(running) = &self.task {
+            running.send(|key| PeerCommand::Expire { key, peer: peer_id.to_bytes().into() });
+        }
+    }
+
+    fn start(&mut self) {
+        let (Task::Waiting(settings), Ok(runtime)) = (&self.task, Handle::try_current()) else { return };
+        self.task = match start::Running::new(&runtime, settings.clone(), &self.board) {
+            Ok(running) => Task::Running(running),
+            Err(error) => {
+                warn!(%error, "no peers will be found");
+                Task::Failed
+            }
+        };
+        self.tell_listens();
+    }
+
+    fn tell_listens(&self) {
+        if let Task::Running(running) = &self.task {
+            let addresses: Vec<ListenAddress> =
+                self.listens.iter().filter_map(|address| listen(address, &self.peer)).collect();
+            running.send(|key| PeerCommand::Listen { key, addresses });
+        }
+    }
+
+    fn take(&mut self, news: News) {
+        let discovered: Vec<(PeerId, Multiaddr)> =
+            news.discovered.iter().filter_map(|(pair, _)| unpair(pair)).collect();
+        let expired: Vec<(PeerId, Multiaddr)> = news.expired.iter().filter_map(unpair).collect();
+        self.live.retain(|pair| !expired.contains(pair));
+        self.live.extend(discovered.iter().cloned());
+        let external = discovered.clone().into_iter();
+        if !discovered.is_empty() {
+            self.pending.push_back(ToSwarm::GenerateEvent(Event::Discovered(discovered)));
+        }
+        self.pending
+            .extend(external.map(|(peer_id, address)| ToSwarm::NewExternalAddrOfPeer { peer_id, address }));
+        if !expired.is_empty() {
+            self.pending.push_back(ToSwarm::GenerateEvent(Event::Expired(expired)));
+        }
+    }
+}
+
+impl<P: 'static> NetworkBehaviour for Behaviour<P> {
+    type ConnectionHandler = dummy::ConnectionHandler;
+    type ToSwarm = Event;
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(dummy::ConnectionHandler)
+    }
+
+    fn handle_pending_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        maybe_peer: Option<PeerId>,
+        _: &[Multiaddr],
+        _: Endpoint,
+    ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
+        let of_peer = self.live.iter().filter(|(peer, _)| Some(*peer) == maybe_peer);
+        Ok(of_peer.map(|(_, address)| address.clone()).collect())
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(dummy::ConnectionHandler)
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        match event {
+            FromSwarm::NewListenAddr(new) if !self.listens.contains(new.addr) => {
+                self.listens.push(new.addr.clone());
+            }
+            FromSwarm::ExpiredListenAddr(expired) => self.listens.retain(|addr| addr != expired.addr),
+            _ => return,
+        }
+        self.tell_listens();
+    }
+
+    fn on_connection_handler_event(&mut self, _: PeerId, _: ConnectionId, event: THandlerOutEvent<Self>) {
+        match event {}
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        self.start();
+        loop {
+            if let Some(event) = self.pending.pop_front() {
+                return Poll::Ready(event);
+            }
+            match self.board.poll(cx) {
+                Poll::Ready(news) => self.take(news),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
