@@ -23,6 +23,7 @@ pub struct Builder {
     without_ipv4: bool,
     without_ipv6: bool,
     allow_missing: bool,
+    max_instances: Option<usize>,
 }
 
 impl Builder {
@@ -105,6 +106,14 @@ impl Builder {
         self
     }
 
+    /// The most instances of one service type that are kept on one interface; 1024 by default,
+    /// some 300 kB. Where there are more, those give way first of which nothing but the name is
+    /// known, then those of the host that told of most.
+    pub fn max_instances(mut self, most: usize) -> Self {
+        self.max_instances = Some(most);
+        self
+    }
+
     /// Starts the task that does all the work, on the tokio runtime this is called in.
     ///
     /// Sockets are opened by the task. That a port is taken or that no interface is up is no
@@ -141,6 +150,7 @@ impl Builder {
             choice: self.choice,
             ipv4: !self.without_ipv4,
             ipv6: !self.without_ipv6,
+            max_instances: self.max_instances,
             host_now: Arc::clone(&host_now),
         };
         let (mdns, commands) = Mdns::new_handle(host_now);

@@ -79,6 +79,8 @@ pub(crate) struct Settings {
     pub(crate) choice: Choice,
     pub(crate) ipv4: bool,
     pub(crate) ipv6: bool,
+    /// In place of the engine's own bound.
+    pub(crate) max_instances: Option<usize>,
     /// The host name as it is now, for the handles to read.
     pub(crate) host_now: Arc<Mutex<HostName>>,
 }
@@ -141,6 +143,7 @@ impl Task {
         }
         let mut config = Config::new(settings.host);
         config.shares_host = others.any();
+        config.max_instances = settings.max_instances.unwrap_or(config.max_instances);
         Self {
             engine: Engine::new(config, seed()),
             links,

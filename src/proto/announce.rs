@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tracing::info;
+use tracing::{debug, info};
 
 use super::Engine;
 use super::claim::{ClaimId, Phase, Trouble};
@@ -163,7 +163,7 @@ impl Engine {
     }
 
     /// Tells of services that are now visible on every open link, if that is news.
-    pub(super) fn tell_announced(&mut self) {
+    pub(super) fn tell_announced(&mut self, now: Instant) {
         for (id, registered) in &mut self.claims.services {
             let claim = ClaimId::Service(*id);
             let mut links = Vec::new();
@@ -185,7 +185,13 @@ impl Engine {
                 continue;
             }
             let (instance, host) = (registered.service.instance.clone(), host.name.clone());
-            info!(%instance, service = %registered.service.service, %host, links = links.len(), "announced");
+            let service = &registered.service.service;
+            // Once for each service; again, as after a conflict, as often as may be said.
+            if registered.told.is_none() || self.lines.take(now) {
+                info!(%instance, %service, %host, links = links.len(), "announced");
+            } else {
+                debug!(%instance, %service, %host, links = links.len(), "announced again");
+            }
             registered.told = Some(told);
             self.shared.events.push_back(Event::Announced { id: *id, instance, host, links });
         }

@@ -1,8 +1,10 @@
 //! From records to instances: PTR, SRV, TXT and addresses become found, updated, lost.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
+use super::crowd::{Shares, Standing};
 use super::hash::Seeded;
 use super::io::{BrowseId, Event, ResolveId};
 use super::link::{Link, Shared};
@@ -31,6 +33,7 @@ struct Sought {
     service: ServiceType,
     clients: Vec<BrowseId>,
     instances: BTreeSet<InstanceKey>,
+    shares: Shares,
 }
 
 /// An instance that a PTR record points to.
@@ -38,6 +41,8 @@ struct Sought {
 struct Tracked {
     sought: Name,
     name: Name,
+    /// Who told of it first.
+    source: IpAddr,
     /// The host whose addresses are asked for.
     target: Option<Name>,
     /// As told to the clients.
@@ -83,6 +88,23 @@ impl Instances {
         keys.filter_map(|key| self.tracked.get(key)).filter(|one| one.told.is_none()).map(|one| &one.name)
     }
 
+    /// The instances of a type by who told of them.
+    pub(super) fn shares(&self, sought: &Name) -> Option<&Shares> {
+        self.sought.get(sought).map(|sought| &sought.shares)
+    }
+
+    pub(super) fn name_of(&self, key: InstanceKey) -> Option<&Name> {
+        self.tracked.get(&key).map(|tracked| &tracked.name)
+    }
+
+    /// Whether an instance is followed, and nobody could be told of it yet.
+    pub(super) fn is_untold(&self, sought: &Name, name: &Name) -> bool {
+        let mut keys = self.names.get(name).into_iter().flatten();
+        keys.any(|key| {
+            self.tracked.get(key).is_some_and(|tracked| tracked.sought == *sought && tracked.told.is_none())
+        })
+    }
+
     /// The instance has to be looked at again when the current input has been dealt with.
     pub(super) fn touch(&mut self, key: InstanceKey) {
         self.touched.insert(key);
@@ -114,7 +136,12 @@ impl Link {
             shared.events.extend(known.map(|found| Event::Browse { id, change: Change::Found(found) }));
             return;
         }
-        let sought = Sought { service: service.clone(), clients: vec![id], instances: BTreeSet::new() };
+        let sought = Sought {
+            service: service.clone(),
+            clients: vec![id],
+            instances: BTreeSet::new(),
+            shares: Shares::default(),
+        };
         self.instances.sought.insert(name.clone(), sought);
         self.ask(now, name, RecordType::PTR, waited, shared);
         let known: Vec<Name> = self
@@ -165,15 +192,16 @@ impl Link {
         }
     }
 
-    /// Whether a record is part of what is browsed for: then it is refreshed and never
-    /// evicted.
+    /// Whether a record answers what is asked for: then it is refreshed, and never evicted for
+    /// what nobody asked for.
     pub(super) fn wants(&self, name: &Name, rtype: RecordType) -> bool {
-        let looked_up =
-            if rtype == RecordType::NSEC { self.asks.names(name) } else { self.asks.is_wanted(name, rtype) };
-        looked_up || self.instances.names.contains_key(name) || self.instances.hosts.contains_key(name)
+        if rtype == RecordType::NSEC { self.asks.names(name) } else { self.asks.is_wanted(name, rtype) }
     }
 
     fn track(&mut self, now: Instant, sought_name: &Name, name: Name, shared: &mut Shared) {
+        let pointer = self.cache.find(sought_name, &RecordData::Ptr(name.clone()));
+        let heard_from = pointer.and_then(|key| self.cache.get(key)).map(|entry| entry.source);
+        let source = heard_from.unwrap_or(Ipv4Addr::UNSPECIFIED.into());
         let instances = &mut self.instances;
         let known = instances.names.get(&name).into_iter().flatten().copied();
         let known = known
@@ -186,10 +214,12 @@ impl Link {
                 instances.next = instances.next.wrapping_add(1);
                 let Some(sought) = instances.sought.get_mut(sought_name) else { return };
                 sought.instances.insert(key);
+                sought.shares.add(Standing::Rumour, source, key);
                 instances.names.entry(name.clone()).or_default().push(key);
                 let tracked = Tracked {
                     sought: sought_name.clone(),
                     name: name.clone(),
+                    source,
                     target: None,
                     told: None,
                     grace: None,
@@ -203,11 +233,13 @@ impl Link {
         self.instances.touched.insert(key);
     }
 
-    fn untrack(&mut self, key: InstanceKey, shared: &mut Shared) {
+    pub(super) fn untrack(&mut self, key: InstanceKey, shared: &mut Shared) {
         let Some(tracked) = self.instances.tracked.remove(&key) else { return };
         shared.timers.cancel(&Timer::Instance(self.index, key));
         if let Some(sought) = self.instances.sought.get_mut(&tracked.sought) {
             sought.instances.remove(&key);
+            let standing = if tracked.told.is_some() { Standing::Told } else { Standing::Rumour };
+            sought.shares.remove(standing, tracked.source, key);
         }
         if let Some(keys) = self.instances.names.get_mut(&tracked.name) {
             keys.retain(|other| *other != key);
@@ -282,7 +314,8 @@ impl Link {
                 }
             },
         };
-        let Some(sought) = self.instances.sought.get(&sought) else { return };
+        let interface = self.interface();
+        let Some(sought) = self.instances.sought.get_mut(&sought) else { return };
         let found = Instance {
             name: InstanceName::from_label(name.labels().next().unwrap_or_default()),
             service: sought.service.clone(),
@@ -290,13 +323,17 @@ impl Link {
             port: srv.port,
             addresses,
             txt,
-            interface: self.interface(),
+            interface,
         };
         shared.timers.cancel(&Timer::Instance(self.index, key));
         let Some(tracked) = self.instances.tracked.get_mut(&key) else { return };
         tracked.grace = None;
         let change = match tracked.told.replace(found.clone()) {
-            None => Change::Found(found),
+            None => {
+                sought.shares.remove(Standing::Rumour, tracked.source, key);
+                sought.shares.add(Standing::Told, tracked.source, key);
+                Change::Found(found)
+            }
             Some(told) if told != found => Change::Updated(found),
             Some(_) => return,
         };
@@ -320,11 +357,13 @@ impl Link {
         }
     }
 
-    fn tell_lost(&mut self, key: InstanceKey, shared: &mut Shared) {
+    pub(super) fn tell_lost(&mut self, key: InstanceKey, shared: &mut Shared) {
         let Some(tracked) = self.instances.tracked.get_mut(&key) else { return };
         let Some(told) = tracked.told.take() else { return };
         let lost = Lost { name: told.name, service: told.service, interface: told.interface };
-        let Some(sought) = self.instances.sought.get(&tracked.sought) else { return };
+        let Some(sought) = self.instances.sought.get_mut(&tracked.sought) else { return };
+        sought.shares.remove(Standing::Told, tracked.source, key);
+        sought.shares.add(Standing::Rumour, tracked.source, key);
         for id in &sought.clients {
             shared.events.push_back(Event::Browse { id: *id, change: Change::Lost(lost.clone()) });
         }

@@ -1,5 +1,6 @@
 //! What was heard on one link: time to live, cache flush, refresh, goodbye, and the bounds.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -39,20 +40,25 @@ const POOF_WAIT: Duration = Duration::from_secs(10);
 /// Questions of others closer together than this count as one: several askers, one answer.
 const POOF_APART: Duration = Duration::from_millis(900);
 
-/// The most records on one link that nobody asked for.
-pub(super) const MAX_IDLE: usize = 4096;
-
-/// The most of them from one source address.
-pub(super) const MAX_IDLE_PER_SOURCE: usize = 1024;
-
-/// The most instances of one service type.
-pub(super) const MAX_INSTANCES: usize = 1024;
-
 /// The most addresses of one family of one host.
-pub(super) const MAX_ADDRESSES: usize = 32;
+const MAX_ADDRESSES: usize = 32;
 
-/// The most records of any other type at one name.
-pub(super) const MAX_RRSET: usize = 16;
+/// The most records of any other type at one name, pointers excepted.
+const MAX_RRSET: usize = 16;
+
+/// Data over so many bytes counts as large …
+const LARGE_BYTES: usize = 256;
+
+/// … and all large data of a link may have so many; the largest gives way first.
+const MAX_LARGE_BYTES: usize = 4 << 20;
+
+/// How much one link caches; see the fields of the same names in [`Config`](super::Config).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) instances: usize,
+    pub(super) idle: usize,
+    pub(super) idle_per_source: usize,
+}
 
 /// A record of the cache, by number. Numbers grow, so that order is age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -91,6 +97,7 @@ struct Set {
 #[derive(Debug)]
 pub(super) struct Cache {
     link: LinkIndex,
+    limits: Limits,
     seeded: Seeded,
     names: HashMap<Name, Set, Seeded>,
     entries: BTreeMap<CacheKey, Entry>,
@@ -98,18 +105,24 @@ pub(super) struct Cache {
     /// Records nobody asked for, the one that expires first in front.
     idle: BTreeSet<(Instant, CacheKey)>,
     idle_by_source: BTreeMap<IpAddr, BTreeSet<(Instant, CacheKey)>>,
+    /// Records with large data by its length, and all their bytes.
+    large: BTreeSet<(usize, CacheKey)>,
+    large_bytes: usize,
 }
 
 impl Cache {
-    pub(super) fn new(link: LinkIndex, seeded: Seeded) -> Self {
+    pub(super) fn new(link: LinkIndex, limits: Limits, seeded: Seeded) -> Self {
         Self {
             link,
+            limits,
             seeded,
             names: HashMap::with_hasher(seeded),
             entries: BTreeMap::new(),
             next: 0,
             idle: BTreeSet::new(),
             idle_by_source: BTreeMap::new(),
+            large: BTreeSet::new(),
+            large_bytes: 0,
         }
     }
 
@@ -200,7 +213,9 @@ impl Cache {
             self.schedule(key, timers, rng);
             return Heard::Renewed;
         }
-        if !self.has_room(name, data.record_type()) || (!wanted && !self.make_room(source, timers)) {
+        if !self.make_room_at(name, data.record_type(), timers)
+            || (!wanted && !self.make_room(source, timers))
+        {
             return Heard::Nothing;
         }
         let key = CacheKey(self.next);
@@ -232,33 +247,74 @@ impl Cache {
             source,
             unanswered: None,
         };
+        let bytes = heap_bytes(&entry.data);
         self.entries.insert(key, entry);
         self.list(key);
         self.schedule(key, timers, rng);
+        if bytes > LARGE_BYTES {
+            self.large.insert((bytes, key));
+            self.large_bytes = self.large_bytes.saturating_add(bytes);
+            while self.large_bytes > MAX_LARGE_BYTES {
+                let Some((_, largest)) = self.large.last().copied() else { break };
+                self.forget(largest, timers);
+                if largest == key {
+                    return Heard::Nothing;
+                }
+            }
+        }
         Heard::New
     }
 
-    fn has_room(&self, name: &Name, rtype: RecordType) -> bool {
-        let Some(set) = self.names.get(name) else { return true };
-        match rtype {
-            RecordType::PTR => set.pointers.as_ref().is_none_or(|pointers| pointers.len() < MAX_INSTANCES),
-            RecordType::A | RecordType::AAAA => self.of_type(name, rtype).count() < MAX_ADDRESSES,
-            _ => self.of_type(name, rtype).count() < MAX_RRSET,
+    /// Whether there are as many pointers at a name as are kept.
+    pub(super) fn is_full(&self, name: &Name) -> bool {
+        let pointers = self.names.get(name).and_then(|set| set.pointers.as_ref());
+        pointers.is_some_and(|pointers| pointers.len() >= self.limits.instances)
+    }
+
+    /// Room for one more record of a type at a name: of the source that said most of them, the
+    /// one that was heard longest ago goes. Of pointers there are too many to look through:
+    /// who browses has made room for those he wants.
+    fn make_room_at(&mut self, name: &Name, rtype: RecordType, timers: &mut Timers) -> bool {
+        let most = match rtype {
+            RecordType::PTR => return !self.is_full(name),
+            RecordType::A | RecordType::AAAA => MAX_ADDRESSES,
+            _ => MAX_RRSET,
+        };
+        let set = self.keys_of_type(name, rtype);
+        if set.len() < most {
+            return true;
         }
+        let mut sources: BTreeMap<IpAddr, (usize, Instant, CacheKey)> = BTreeMap::new();
+        for key in set {
+            let Some(entry) = self.entries.get(&key) else { continue };
+            let share = sources.entry(entry.source).or_insert((0, entry.received, key));
+            share.0 = share.0.saturating_add(1);
+            if entry.received < share.1 {
+                (share.1, share.2) = (entry.received, key);
+            }
+        }
+        let most_said = sources.into_values().max_by_key(|(count, heard, _)| (*count, Reverse(*heard)));
+        most_said.is_some_and(|(.., key)| self.forget(key, timers))
+    }
+
+    /// Drops a record at once. Says whether it was there.
+    pub(super) fn forget(&mut self, key: CacheKey, timers: &mut Timers) -> bool {
+        timers.cancel(&Timer::Cache(self.link, key));
+        self.remove(key).is_some()
     }
 
     /// Room for one more record that nobody asked for: the one that would expire first goes,
     /// of the same source if that one has its share already.
     fn make_room(&mut self, source: IpAddr, timers: &mut Timers) -> bool {
-        let of_source = self.idle_by_source.get(&source).filter(|idle| idle.len() >= MAX_IDLE_PER_SOURCE);
+        let of_source =
+            self.idle_by_source.get(&source).filter(|idle| idle.len() >= self.limits.idle_per_source);
         let evicted = match of_source {
             Some(idle) => idle.first(),
-            None if self.idle.len() >= MAX_IDLE => self.idle.first(),
+            None if self.idle.len() >= self.limits.idle => self.idle.first(),
             None => return true,
         };
         let Some((_, key)) = evicted.copied() else { return false };
-        timers.cancel(&Timer::Cache(self.link, key));
-        self.remove(key).is_some()
+        self.forget(key, timers)
     }
 
     fn list(&mut self, key: CacheKey) {
@@ -282,6 +338,10 @@ impl Cache {
     fn remove(&mut self, key: CacheKey) -> Option<(Name, RecordData)> {
         self.unlist(key);
         let Entry { name, data, .. } = self.entries.remove(&key)?;
+        let bytes = heap_bytes(&data);
+        if bytes > LARGE_BYTES && self.large.remove(&(bytes, key)) {
+            self.large_bytes = self.large_bytes.saturating_sub(bytes);
+        }
         let set = self.names.get_mut(&name)?;
         if let Ok(at) = set.keys.binary_search(&key) {
             set.keys.remove(at);
@@ -351,8 +411,7 @@ impl Cache {
             let Some(entry) = self.entries.get(&key).filter(|entry| entry.wanted != wanted) else { continue };
             let source = entry.source;
             if !wanted && !self.make_room(source, timers) {
-                timers.cancel(&Timer::Cache(self.link, key));
-                self.remove(key);
+                self.forget(key, timers);
                 continue;
             }
             self.unlist(key);
@@ -408,8 +467,7 @@ impl Cache {
             if wanted {
                 self.shorten(key, until, timers);
             } else {
-                timers.cancel(&Timer::Cache(self.link, key));
-                self.remove(key);
+                self.forget(key, timers);
             }
         }
     }
@@ -463,5 +521,14 @@ impl Cache {
             self.list(key);
             self.schedule(key, timers, rng);
         }
+    }
+}
+
+/// The bytes that data holds which may be long.
+fn heap_bytes(data: &RecordData) -> usize {
+    match data {
+        RecordData::Txt(txt) => txt.wire().len(),
+        RecordData::Other(_, bytes) => bytes.len(),
+        _ => 0,
     }
 }

@@ -337,6 +337,7 @@ impl Engine {
     }
 
     pub(super) fn install(&mut self, now: Instant, index: LinkIndex, id: ClaimId) -> Installed {
+        self.stirred = true;
         let Some(link) = self.links.get_mut(&index) else { return Installed::default() };
         let wanted = proposed(&self.claims, &self.config, link, id);
         let installed = link.own.install(id, wanted);
@@ -352,6 +353,7 @@ impl Engine {
     /// Takes a claim's records out of a link; the return value is what would have to be
     /// taken back from others.
     pub(super) fn uninstall(&mut self, now: Instant, index: LinkIndex, id: ClaimId) -> Vec<Record> {
+        self.stirred = true;
         let Some(link) = self.links.get_mut(&index) else { return Vec::new() };
         let installed = link.own.install(id, Vec::new());
         for key in &installed.removed_keys {

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::time::{Duration, Instant};
 
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::claim::{ClaimId, Phase, Trouble};
 use super::counters::count;
@@ -11,7 +11,7 @@ use super::io::{AnnouncementId, Event, LinkIndex, Packet};
 use super::probe::probed;
 use super::records::proposed;
 use super::timer::{Timer, after};
-use super::{Engine, longest_instance};
+use super::{Engine, longest_instance, say};
 use crate::name::Name;
 use crate::service::instance_full_name;
 use crate::wire::{CLASS_IN, Message, Record, RecordData, RecordType, Section};
@@ -117,7 +117,8 @@ impl Engine {
             Some(Phase::Live { .. })
                 if rtype != RecordType::NSEC && link.own.of_type(name, rtype).next().is_some() =>
             {
-                info!(link = %link.state.name, %name, "conflict: the name is probed again");
+                let link = link.state.name.clone();
+                say!(self, now, %link, %name, "conflict: the name is probed again");
                 let slow = self.count_conflict(now, id);
                 self.restart_claim(now, index, id, slow.then_some(CONFLICT_WAIT));
             }
@@ -174,7 +175,7 @@ impl Engine {
         }
         match id {
             ClaimId::Service(service) => self.rename_service(now, lost_on, service, step),
-            ClaimId::Host(host) => self.rename_host(host, step),
+            ClaimId::Host(host) => self.rename_host(now, host, step),
         }
         if disputed {
             self.tell_disputed(id);
@@ -235,14 +236,15 @@ impl Engine {
             to = to.next(1, longest);
             name = instance_full_name(&to, &registered.service.service);
         }
-        info!(%from, %to, service = %registered.service.service, "renamed");
         registered.service.instance = to.clone();
         registered.name = name.clone();
+        let service = registered.service.service.clone();
+        say!(self, now, %from, %to, %service, "renamed");
         self.claims.names.insert(name, ClaimId::Service(id));
         self.shared.events.push_back(Event::Renamed { id, from, to });
     }
 
-    fn rename_host(&mut self, id: u32, step: u32) {
+    fn rename_host(&mut self, now: Instant, id: u32, step: u32) {
         let Some(host) = self.claims.hosts.get_mut(&id) else { return };
         let from = host.name.clone();
         let mut to = from.next(step);
@@ -252,8 +254,8 @@ impl Engine {
             }
             to = to.next(1);
         }
-        info!(%from, %to, "host renamed");
         host.name = to.clone();
+        say!(self, now, %from, %to, "host renamed");
         self.claims.names.insert(to.name().clone(), ClaimId::Host(id));
         if self.config.host == from {
             self.config.host = to.clone();

@@ -12,13 +12,13 @@ use super::io::{Family, LinkIndex, Packet};
 use super::link::{Link, Shared};
 use super::{Engine, KEPT_TYPES};
 use crate::name::{Name, WireName};
-use crate::wire::{CLASS_IN, MDNS_PORT, Message, RecordData, RecordRef, RecordType};
+use crate::wire::{CLASS_IN, MAX_SENT_BYTES, MDNS_PORT, Message, RecordData, RecordRef, RecordType};
 
 impl Engine {
     /// A datagram came in. A bad one is counted and otherwise ignored.
     pub fn handle_packet(&mut self, now: Instant, packet: Packet<'_>) {
         self.take_in(now, &packet);
-        self.flush(now);
+        self.settle(now);
     }
 
     fn take_in(&mut self, now: Instant, packet: &Packet<'_>) {
@@ -26,7 +26,9 @@ impl Engine {
         let Some(link) = self.links.get_mut(&packet.link) else {
             return count(&mut self.shared.counters.unknown_link);
         };
-        let Ok(message) = Message::read(packet.payload) else {
+        // RFC 6762 §17: 9000 bytes with the headers, which are longer with IPv6.
+        let too_long = packet.source.is_ipv6() && packet.payload.len() > MAX_SENT_BYTES;
+        let Some(message) = Message::read(packet.payload).ok().filter(|_| !too_long) else {
             return count(&mut self.shared.counters.malformed);
         };
         let header = message.header();
@@ -185,7 +187,9 @@ impl Engine {
                 last.is_none_or(|last| now.saturating_duration_since(last) >= super::own::MULTICAST_INTERVAL)
             })
             .collect();
-        link.announce(now, &keys, &mut self.shared);
+        if !keys.is_empty() && link.may_repair(now) {
+            link.announce(now, &keys, &mut self.shared);
+        }
     }
 }
 
@@ -201,6 +205,9 @@ impl Link {
     ) {
         let rtype = data.record_type();
         let wanted = self.wants(name, rtype);
+        if ttl > 0 && wanted && !self.make_way(name, data, source.ip(), shared) {
+            return;
+        }
         let heard =
             self.cache.hear(now, name, data, ttl, source.ip(), wanted, &mut shared.timers, &mut shared.rng);
         match heard {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::browse::Instances;
-use super::cache::Cache;
+use super::cache::{Cache, Limits};
 use super::claim::{ClaimId, Phase};
 use super::counters::{Counters, count};
 use super::hash::Seeded;
@@ -24,7 +24,7 @@ use crate::wire::MDNS_PORT;
 
 /// The largest UDP payload sent, in bytes, unless one record alone is larger. Apple's figure:
 /// it fits every link and tunnel in use.
-const USUAL_BYTES: usize = 1440;
+pub(super) const USUAL_BYTES: usize = 1440;
 
 /// The bytes of an IPv6 and a UDP header; the copies of both families share their payload.
 const HEADER_BYTES: usize = 48;
@@ -44,8 +44,14 @@ const TWIN_WINDOW: Duration = Duration::from_millis(200);
 /// The most multicast datagrams in a burst on a link, and how many a second after that.
 const MULTICAST_BUDGET: (u32, u32) = (100, 50);
 
-/// The same for datagrams with questions.
-const QUERY_BUDGET: (u32, u32) = (40, 20);
+/// The most datagrams with questions in any second on a link, both families' copies and the
+/// packets with more known answers counted.
+const MAX_QUERIES_PER_SECOND: usize = 20;
+
+/// How often in a minute a link's own set of records is announced anew because another link's
+/// set arrived here (RFC 6762 §14). A reflector that brings everything back late would else
+/// keep it up for ever.
+const MAX_REPAIRS_PER_MINUTE: usize = 6;
 
 /// What all links share.
 #[derive(Debug)]
@@ -74,6 +80,29 @@ impl Budget {
 
     /// Takes one, or says when there will be one.
     pub(super) fn take(&mut self, now: Instant) -> Result<(), Instant> {
+        self.take_many(now, 1)
+    }
+
+    /// Takes so many together, or says when to look again.
+    pub(super) fn take_many(&mut self, now: Instant, cost: u32) -> Result<(), Instant> {
+        let step = self.fill(now);
+        match self.left.checked_sub(cost) {
+            Some(left) => {
+                self.left = left;
+                Ok(())
+            }
+            None => Err(after(self.filled.unwrap_or(now), step)),
+        }
+    }
+
+    /// Whether there are so many.
+    pub(super) fn has(&mut self, now: Instant, cost: u32) -> bool {
+        self.fill(now);
+        self.left >= cost
+    }
+
+    /// Adds what was earned meanwhile. Gives the time in which one is earned.
+    fn fill(&mut self, now: Instant) -> Duration {
         let step = Duration::from_secs(1).checked_div(self.per_second).unwrap_or(Duration::from_secs(1));
         let since = self.filled.map_or(Duration::MAX, |filled| now.saturating_duration_since(filled));
         let earned = since.as_nanos().checked_div(step.as_nanos()).unwrap_or_default();
@@ -87,13 +116,47 @@ impl Budget {
                 _ => Some(now),
             };
         }
-        match self.left.checked_sub(1) {
-            Some(left) => {
-                self.left = left;
-                Ok(())
-            }
-            None => Err(after(self.filled.unwrap_or(now), step)),
+        step
+    }
+}
+
+/// At most so many in any span of time.
+#[derive(Debug)]
+pub(super) struct Window {
+    most: usize,
+    span: Duration,
+    at: VecDeque<Instant>,
+}
+
+impl Window {
+    pub(super) fn new(most: usize, span: Duration) -> Self {
+        Self { most, span, at: VecDeque::new() }
+    }
+
+    /// Whether there is room for one more, or when there will be.
+    pub(super) fn has_room(&mut self, now: Instant) -> Result<(), Instant> {
+        while self.at.front().is_some_and(|first| after(*first, self.span) <= now) {
+            self.at.pop_front();
         }
+        let excess = self.at.len().saturating_sub(self.most);
+        match self.at.get(excess).filter(|_| self.at.len() >= self.most) {
+            Some(first) => Err(after(*first, self.span)),
+            None => Ok(()),
+        }
+    }
+
+    /// One more, whether there is room or not.
+    pub(super) fn count(&mut self, now: Instant) {
+        self.at.push_back(now);
+    }
+
+    /// Takes one if there is room.
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        let room = self.has_room(now).is_ok();
+        if room {
+            self.count(now);
+        }
+        room
     }
 }
 
@@ -147,7 +210,8 @@ pub(super) struct Link {
     pub(super) instances: Instances,
     pub(super) types: Types,
     multicasts: Budget,
-    queries: Budget,
+    queries: Window,
+    repairs: Window,
     /// What was sent here lately, by hash.
     echoes: VecDeque<(Instant, u64)>,
     /// Questions heard lately on one family, by hash, whose copy on the other is awaited.
@@ -155,7 +219,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    pub(super) fn new(index: LinkIndex, state: LinkState, seeded: Seeded) -> Self {
+    pub(super) fn new(index: LinkIndex, state: LinkState, limits: Limits, seeded: Seeded) -> Self {
         Self {
             index,
             state,
@@ -163,11 +227,12 @@ impl Link {
             claims: BTreeMap::new(),
             answers: Answers::default(),
             asks: Asks::new(seeded),
-            cache: Cache::new(index, seeded),
+            cache: Cache::new(index, limits, seeded),
             instances: Instances::new(seeded),
             types: Types::default(),
             multicasts: Budget::new(MULTICAST_BUDGET),
-            queries: Budget::new(QUERY_BUDGET),
+            queries: Window::new(MAX_QUERIES_PER_SECOND, Duration::from_secs(1)),
+            repairs: Window::new(MAX_REPAIRS_PER_MINUTE, Duration::from_secs(60)),
             echoes: VecDeque::new(),
             twins: VecDeque::new(),
         }
@@ -237,9 +302,29 @@ impl Link {
         self.multicasts.take(now)
     }
 
-    /// One datagram with questions, out of the link's budget.
+    /// Whether the link's budget has room for questions, or when it will have.
     pub(super) fn may_query(&mut self, now: Instant) -> Result<(), Instant> {
-        self.queries.take(now)
+        self.queries.has_room(now)
+    }
+
+    /// As [`multicast`](Self::multicast), out of the budget for questions.
+    pub(super) fn multicast_query(
+        &mut self,
+        now: Instant,
+        payload: &Bytes,
+        families: Families,
+        shared: &mut Shared,
+    ) {
+        let open = self.open().and(families);
+        for _ in Family::BOTH.into_iter().filter(|family| open.has(*family)) {
+            self.queries.count(now);
+        }
+        self.multicast(now, payload, families, shared);
+    }
+
+    /// Whether to announce our set anew after another link's set arrived here.
+    pub(super) fn may_repair(&mut self, now: Instant) -> bool {
+        self.repairs.take(now)
     }
 
     fn remember(&mut self, now: Instant, payload: &Bytes, shared: &Shared) {
@@ -323,6 +408,21 @@ mod tests {
         assert!(budget.take(at).is_err());
         let later = after(at, Duration::from_secs(60));
         assert_eq!((0..5).filter(|_| budget.take(later).is_ok()).count(), 3);
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "an Instant cannot be made without a clock")]
+    fn a_window_never_holds_more_than_its_most() {
+        let start = Instant::now();
+        let mut window = Window::new(3, Duration::from_secs(1));
+        assert_eq!((0..5).filter(|_| window.take(start)).count(), 3);
+        let half = after(start, Duration::from_millis(500));
+        assert_eq!(window.has_room(half), Err(after(start, Duration::from_secs(1))));
+        // More than there is room for, because they belong together: the rest waits for it.
+        let later = after(start, Duration::from_secs(1));
+        (0..5).for_each(|_| window.count(later));
+        assert_eq!(window.has_room(later), Err(after(later, Duration::from_secs(1))));
+        assert!(window.take(after(later, Duration::from_secs(1))));
     }
 
     #[test]

@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use tracing::{debug, info};
+use tracing::debug;
 
-use super::Engine;
+use super::cache::Limits;
 use super::claim::{ClaimId, PROBE_DELAY};
 use super::io::{Event, LinkIndex, LinkState};
 use super::link::Link;
 use super::respond::SHARED_DELAY;
 use super::timer::{Timer, after};
+use super::{Engine, say};
 
 /// What was cached before a sleep is believed so long after it: time for three questions.
 const WAKE_DOUBT: Duration = Duration::from_secs(4);
@@ -22,7 +23,7 @@ impl Engine {
     /// nothing.
     pub fn handle_link(&mut self, now: Instant, index: LinkIndex, state: Option<LinkState>) {
         match state {
-            None => self.remove_link(index),
+            None => self.remove_link(now, index),
             Some(state) if self.links.contains_key(&index) => self.change_link(now, index, state),
             Some(state) => self.add_link(now, index, state),
         }
@@ -60,8 +61,13 @@ impl Engine {
     }
 
     fn add_link(&mut self, now: Instant, index: LinkIndex, state: LinkState) {
-        info!(link = %state.name, v4 = state.v4_open, v6 = state.v6_open, "link added");
-        let mut link = Link::new(index, state, self.shared.seeded);
+        say!(self, now, link = %state.name, v4 = state.v4_open, v6 = state.v6_open, "link added");
+        let limits = Limits {
+            instances: self.config.max_instances,
+            idle: self.config.max_idle,
+            idle_per_source: self.config.max_idle_per_source,
+        };
+        let mut link = Link::new(index, state, limits, self.shared.seeded);
         link.own.recall(self.gone.remove(&index).unwrap_or_default());
         for (id, (name, service)) in &self.browses {
             link.seek(now, name, service, *id, true, &mut self.shared);
@@ -80,9 +86,9 @@ impl Engine {
     }
 
     /// RFC 6762 §10.3: what was heard on a link that is gone is forgotten with it.
-    fn remove_link(&mut self, index: LinkIndex) {
+    fn remove_link(&mut self, now: Instant, index: LinkIndex) {
         if let Some(mut link) = self.links.remove(&index) {
-            info!(link = %link.state.name, "link removed");
+            say!(self, now, link = %link.state.name, "link removed");
             link.lose_all(&mut self.shared);
             link.lose_types(&mut self.shared);
             let deaf = self.taps.keys().map(|tap| Event::Deaf { tap: *tap, link: index });
@@ -111,7 +117,7 @@ impl Engine {
         }
         if was_open && !link.is_open() {
             let state = link.state.clone();
-            self.remove_link(index);
+            self.remove_link(now, index);
             self.add_link(now, index, state);
             return;
         }

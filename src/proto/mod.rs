@@ -18,6 +18,7 @@
 //! | `cache`, `entry` | time to live, cache flush, refresh | §5.2, §10 |
 //! | `browse`, `resolve`, `types` | records to instances; which types there are | RFC 6763 §4, §9 |
 //! | `peer` | libp2p's peers: told in another shape, heard in any | libp2p mDNS |
+//! | `crowd` | more instances than are kept: who gives way | |
 //! | `links` | links that come, change and go | §8, §10.3 |
 //! | `link` | one interface: addresses, on-link check, budgets | §11, §14 |
 
@@ -36,6 +37,7 @@ mod claim;
 mod conflict;
 mod continuation;
 mod counters;
+mod crowd;
 mod entry;
 mod hash;
 mod inbound;
@@ -64,11 +66,11 @@ use tracing::warn;
 use crate::error::{NameError, ServiceError, TxtError};
 use crate::name::{HostName, InstanceName, MAX_LABEL_BYTES, Name, ServiceType};
 use crate::service::{Interface, Service, instance_full_name, subtype_name};
-use crate::txt::Txt;
+use crate::txt::{Txt, WISE_TXT_BYTES};
 use crate::wire::{MAX_SENT_BYTES, RecordType};
 use claim::{ClaimId, Claims};
 use hash::Seeded;
-use link::{Link, Shared};
+use link::{Link, Shared, Window};
 use timer::{Timer, Timers};
 
 pub use counters::Counters;
@@ -91,12 +93,28 @@ pub struct Config {
     pub shares_host: bool,
     /// The most services announced at once.
     pub max_services: usize,
+    /// The most instances kept of one service type on one link. When there are more, those
+    /// give way first of which nothing but the name is known, then those of the host that told
+    /// of most.
+    pub max_instances: usize,
+    /// The most records cached on one link that no browse or resolve asks for; those that
+    /// expire first give way.
+    pub max_idle: usize,
+    /// The most of them from one source address.
+    pub max_idle_per_source: usize,
 }
 
 impl Config {
     /// The defaults, with this host name.
     pub fn new(host: HostName) -> Self {
-        Self { host, shares_host: false, max_services: 1024 }
+        Self {
+            host,
+            shares_host: false,
+            max_services: 1024,
+            max_instances: 1024,
+            max_idle: 4096,
+            max_idle_per_source: 1024,
+        }
     }
 }
 
@@ -141,6 +159,10 @@ pub struct Engine {
     /// What was multicast on links that are gone: the one-second rule outlives a flap.
     gone: BTreeMap<LinkIndex, own::Released>,
     next_client: u64,
+    /// A claim has taken a step: it is to be seen whether a service is announced by it.
+    stirred: bool,
+    /// Lines about names and links that were logged at INFO.
+    lines: Window,
     /// Everything has been taken back.
     stopping: bool,
 }
@@ -171,6 +193,8 @@ impl Engine {
             probes_due: Vec::new(),
             gone: BTreeMap::new(),
             next_client: 0,
+            stirred: false,
+            lines: Window::new(MAX_LINES_PER_MINUTE, Duration::from_secs(60)),
             stopping: false,
         }
     }
@@ -197,7 +221,7 @@ impl Engine {
         while let Some(timer) = self.shared.timers.pop(now) {
             self.timer_due(now, timer);
         }
-        self.flush(now);
+        self.settle(now);
     }
 
     // ---- commands
@@ -215,6 +239,7 @@ impl Engine {
             return Err(ServiceError::AlreadyAnnounced { name: service.full_name().to_string() });
         }
         check_size(&service, &service.txt)?;
+        advise_size(&service.full_name(), &service.txt);
         let id = self.add_service(now, service);
         self.flush(now);
         Ok(id)
@@ -226,6 +251,7 @@ impl Engine {
         if let Err(error) = check_size(&registered.service, &txt) {
             warn!(service = %registered.name, %error, "the TXT record stays as it is");
         } else if registered.service.txt != txt {
+            advise_size(&registered.name, &txt);
             registered.service.txt = txt;
             self.update_service(now, id);
         }
@@ -382,7 +408,10 @@ impl Engine {
 
     fn timer_due(&mut self, now: Instant, timer: Timer) {
         match timer {
-            Timer::Claim(link, id) => self.claim_due(now, link, id),
+            Timer::Claim(link, id) => {
+                self.stirred = true;
+                self.claim_due(now, link, id);
+            }
             Timer::Update(id) => self.update_service(now, id),
             Timer::Connectivity(index) => self.speak_up(now, index),
             Timer::Answer(index, key) => self.on(index, |link, _| link.answers.due.push(key)),
@@ -404,6 +433,12 @@ impl Engine {
 
     /// Everything that the present input made due goes out together.
     fn flush(&mut self, now: Instant) {
+        self.stirred = true;
+        self.settle(now);
+    }
+
+    /// The same after an input that rarely concerns a claim.
+    fn settle(&mut self, now: Instant) {
         for _ in 0..MAX_ROUNDS {
             self.flush_probes(now);
             // What is due at once was scheduled as a timer like the rest.
@@ -420,9 +455,28 @@ impl Engine {
                 break;
             }
         }
-        self.tell_announced();
+        if std::mem::take(&mut self.stirred) {
+            self.tell_announced(now);
+        }
+    }
+
+    /// Whether one more line may be logged at INFO for what a stranger can bring about.
+    fn may_say(&mut self, now: Instant) -> bool {
+        self.lines.take(now)
     }
 }
+
+/// Logs at INFO, or at DEBUG when enough has been said lately.
+macro_rules! say {
+    ($engine:expr, $now:expr, $($line:tt)+) => {
+        if $engine.may_say($now) { tracing::info!($($line)+) } else { tracing::debug!($($line)+) }
+    };
+}
+use say;
+
+/// The most lines a minute at INFO about names and links; the rest is told at DEBUG. A stranger
+/// can bring about a conflict a second, and a bad cable a new link.
+const MAX_LINES_PER_MINUTE: usize = 8;
 
 /// One thing that is due makes another due, but not for ever: what is found makes a question,
 /// an old answer its refresh.
@@ -435,6 +489,14 @@ fn check_size(service: &Service, txt: &Txt) -> Result<(), ServiceError> {
         return Err(TxtError::RecordTooLong { bytes: txt.wire().len() }.into());
     }
     Ok(())
+}
+
+/// Says of a TXT record that it is longer than is wise (RFC 6763 §6.2).
+fn advise_size(name: &Name, txt: &Txt) {
+    let bytes = txt.wire().len();
+    if bytes > WISE_TXT_BYTES {
+        warn!(service = %name, bytes, "a TXT record over {WISE_TXT_BYTES} bytes costs every reader; shorten it");
+    }
 }
 
 /// The longest instance name, in bytes, under which a TXT record can be sent.

@@ -11,7 +11,7 @@ use super::link::{Families, Link, Shared};
 use super::query::{AskKey, Asks, FIRST_INTERVAL};
 use super::timer::Timer;
 use crate::name::Name;
-use crate::wire::{CLASS_ANY, CLASS_IN, Message, Question, Section};
+use crate::wire::{CLASS_ANY, CLASS_IN, Message, Question, RecordType, Section};
 
 /// So many questions of others that a record leaves unanswered speak against it
 /// (RFC 6762 §10.5) …
@@ -70,6 +70,11 @@ impl Link {
             return;
         }
         let name = question.name.to_name();
+        // What is cached and wanted is what is asked for: a question about anything else there
+        // says nothing, and a message may hold a hundred of them.
+        if question.rtype != RecordType::ANY && !self.asks.is_wanted(&name, question.rtype) {
+            return;
+        }
         let (known, all_known) = self.known_to_both(now, &name, message);
         let truncated = message.header().truncated;
         if !truncated {

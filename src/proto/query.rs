@@ -26,6 +26,11 @@ pub(super) const MAX_INTERVAL: Duration = Duration::from_secs(3600);
 /// How long after a question that asked for it a unicast reply is welcome (RFC 6762 §6).
 pub(super) const UNICAST_WINDOW: Duration = Duration::from_secs(2);
 
+/// Known answers of which nothing but an instance's name is known open a further packet up to
+/// this many, some three hundred names; the rest is not listed (RFC 6762 §7.1 makes that no
+/// duty).
+const RUMOUR_PACKETS: usize = 6;
+
 /// A question on one link, by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct AskKey(u32);
@@ -382,14 +387,20 @@ impl Link {
             asked.push(*key);
         }
         let mut packets: Vec<Packer> = Vec::new();
-        for ask in asked.iter().filter_map(|key| self.asks.asks.get(key)) {
+        let asks = || asked.iter().filter_map(|key| self.asks.asks.get(key));
+        // Rumours come last, and open few packets of their own: who made them up would decide
+        // how many packets a question has.
+        for (rumours, ask) in asks().map(|ask| (false, ask)).chain(asks().map(|ask| (true, ask))) {
             for entry in self.cache.of_type(&ask.name, ask.rtype) {
-                if ask.prompt && self.is_own_lead(&entry.name, &entry.data) {
+                if self.is_rumour(&ask.name, &entry.data) != rumours
+                    || (ask.prompt && self.is_own_lead(&entry.name, &entry.data))
+                {
                     continue;
                 }
                 let Some(ttl) = entry.known_ttl(now) else { continue };
                 // RFC 6762 §10.2: no cache-flush bit in known answers.
-                if packer.record(Section::Answer, &ask.name, false, ttl, &entry.data).is_err() {
+                let added = packer.record(Section::Answer, &ask.name, false, ttl, &entry.data);
+                if added.is_err() && (!rumours || packets.len() < RUMOUR_PACKETS) {
                     let mut full = std::mem::replace(&mut packer, Packer::query(limit));
                     full.set_truncated(true);
                     packets.push(full);
@@ -409,7 +420,7 @@ impl Link {
         for packer in packets {
             let payload: Bytes = packer.finish();
             debug_assert!(payload.len() <= MAX_SENT_BYTES);
-            self.multicast(now, &payload, families, shared);
+            self.multicast_query(now, &payload, families, shared);
         }
         taken
     }

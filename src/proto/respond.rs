@@ -207,7 +207,9 @@ impl Link {
         wait: Duration,
         shared: &mut Shared,
     ) {
-        let reachable = self.may_reply_to(source);
+        // Where no more unicast replies may go, everybody is told: that is once a second at most,
+        // however often it is asked for.
+        let reachable = self.may_reply_to(source) && self.has_reply_for(now, source.ip());
         let mut reply = Vec::new();
         let at = self.aggregated(now, wait);
         if !wait.is_zero() {

@@ -135,10 +135,13 @@ impl Link {
             let Some(reply) = self.answers.replies.remove(&id) else { continue };
             let (leads, others): (Vec<_>, Vec<_>) =
                 reply.records.iter().partition(|(key, _)| self.is_lead(*key));
-            let told: Vec<_> = leads.into_iter().flat_map(|(key, _)| self.pack_lead(key)).collect();
-            for (payload, _) in told {
-                if self.may_unicast(now, reply.to.ip()) {
-                    self.unicast(payload, reply.to, shared);
+            for (key, ttl) in leads {
+                for (payload, _) in self.pack_lead(key) {
+                    if self.may_unicast(now, reply.to.ip(), payload.len()) {
+                        self.unicast(payload, reply.to, shared);
+                    } else {
+                        self.schedule(key, now, Rule::Second, false, ttl, shared);
+                    }
                 }
             }
             let units: Vec<Unit> = others
@@ -146,12 +149,19 @@ impl Link {
                 .map(|(key, ttl)| Unit { answer: key, ttl, additionals: self.own.additionals(key) })
                 .collect();
             let mut rest = units.as_slice();
-            while !rest.is_empty() && self.may_unicast(now, reply.to.ip()) {
+            while !rest.is_empty() {
                 let (count, packed) = self.pack_most(rest);
                 if let Some(packed) = packed {
+                    if !self.may_unicast(now, reply.to.ip(), packed.payload.len()) {
+                        break;
+                    }
                     self.unicast(packed.payload, reply.to, shared);
                 }
                 rest = rest.get(count..).unwrap_or_default();
+            }
+            // What the budget has no room for is told to everybody instead.
+            for unit in rest {
+                self.schedule(unit.answer, now, Rule::Second, false, unit.ttl, shared);
             }
         }
     }

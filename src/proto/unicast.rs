@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use super::link::{Budget, Link, Shared};
+use super::link::{Budget, Link, Shared, USUAL_BYTES};
 use super::own::RecordKey;
 use super::respond::Wanted;
 use super::timer::Timer;
@@ -12,7 +12,8 @@ use crate::wire::{MDNS_PORT, Message};
 /// The most unicast replies that wait on one link.
 const MAX_REPLIES: usize = 512;
 
-/// Unicast replies to one source: a burst, and then so many a second.
+/// Unicast replies to one source: a burst, and then so many a second. One that is longer than
+/// [`USUAL_BYTES`] counts as several.
 const REPLIES_PER_SOURCE: (u32, u32) = (20, 10);
 
 /// The most sources whose unicast replies are counted apart.
@@ -69,7 +70,11 @@ impl Link {
     }
 
     /// One unicast datagram, out of its receiver's budget and the link's.
-    pub(super) fn may_unicast(&mut self, now: Instant, to: IpAddr) -> bool {
+    pub(super) fn may_unicast(&mut self, now: Instant, to: IpAddr, bytes: usize) -> bool {
+        let cost = u32::try_from(bytes.div_ceil(USUAL_BYTES).max(1)).unwrap_or(u32::MAX);
+        if !self.answers.in_all.has(now, cost) {
+            return false;
+        }
         let sources = &mut self.answers.by_source;
         if sources.len() >= MAX_SOURCES && !sources.contains_key(&to) {
             // Who was not answered for two seconds has its burst back, and may be forgotten.
@@ -80,7 +85,14 @@ impl Link {
         }
         let (last, budget) = sources.entry(to).or_insert_with(|| (now, Budget::new(REPLIES_PER_SOURCE)));
         *last = now;
-        budget.take(now).is_ok() && self.answers.in_all.take(now).is_ok()
+        budget.take_many(now, cost).is_ok() && self.answers.in_all.take_many(now, cost).is_ok()
+    }
+
+    /// Whether a unicast reply to this source could leave now.
+    pub(super) fn has_reply_for(&mut self, now: Instant, to: IpAddr) -> bool {
+        self.answers.replies.len() < MAX_REPLIES
+            && self.answers.in_all.has(now, 1)
+            && self.answers.by_source.get_mut(&to).is_none_or(|(_, budget)| budget.has(now, 1))
     }
 
     /// RFC 6762 §6.7: an asker that is no mDNS participant gets an ordinary DNS reply.
@@ -92,7 +104,8 @@ impl Link {
         wanted: &[Wanted],
         shared: &mut Shared,
     ) {
-        if !self.may_reply_to(to) || !self.may_unicast(now, to.ip()) {
+        // What is within its limit counts as one, whatever will stand in it.
+        if !self.may_reply_to(to) || !self.may_unicast(now, to.ip(), 0) {
             return;
         }
         let records: Vec<(RecordKey, Option<u32>)> = wanted.iter().map(|want| (want.key, want.ttl)).collect();
