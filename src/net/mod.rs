@@ -455,3 +455,13 @@ impl Task {
             .is_some_and(|leaving| (leaving.stopped && !self.links.is_waiting()) || leaving.until <= now)
     }
 }
+
+/// The runtime ends and takes the task with it, as when `main` returns: what is said now is
+/// said without it.
+impl Drop for Task {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.leave(now(), None);
+        }
+    }
+}
