@@ -3,15 +3,17 @@
 //! detection.
 
 use std::collections::BTreeMap;
+use std::ffi::CStr;
 use std::io;
 use std::task::{Context, Poll};
 
 use bytes::BufMut as _;
-use netlink_packet_core::{NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
-use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{
-    InfoPortKind, LinkAttribute, LinkFlags, LinkInfo, LinkLayerType, LinkMessage,
+use netlink_packet_core::{
+    DecodeError, NLM_F_DUMP, NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader, NetlinkMessage,
+    NetlinkPayload, NlaBuffer, NlasIterator,
 };
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::link::{LinkFlags, LinkLayerType, LinkMessage};
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{AsyncSocket as _, Socket, SocketAddr, TokioSocket};
 
@@ -22,6 +24,19 @@ const MAX_DUMP_READS: usize = 1024;
 
 /// The groups to listen to: `RTMGRP_LINK`, `RTMGRP_IPV4_IFADDR`, `RTMGRP_IPV6_IFADDR`.
 const GROUPS: u32 = 0x1 | 0x10 | 0x100;
+
+/// `RTM_NEWLINK`.
+const NEW_LINK: u16 = 16;
+
+/// `IFLA_IFNAME`, `IFLA_MTU`, `IFLA_LINKINFO`, `IFLA_CARRIER_UP_COUNT`.
+const NAME: u16 = 3;
+const MTU: u16 = 4;
+const LINK_INFO: u16 = 18;
+const CARRIER_UP_COUNT: u16 = 47;
+
+/// `IFLA_INFO_KIND`, `IFLA_INFO_SLAVE_KIND`.
+const KIND: u16 = 1;
+const PORT_KIND: u16 = 4;
 
 /// What netlink says of a link.
 #[derive(Debug, Clone, Default)]
@@ -75,15 +90,12 @@ pub(super) fn links() -> io::Result<BTreeMap<u32, InterfaceInfo>> {
 /// Reads one part of a dump; true at its end.
 fn read_part(mut rest: &[u8], links: &mut BTreeMap<u32, InterfaceInfo>) -> io::Result<bool> {
     while !rest.is_empty() {
-        let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(io::Error::other)?;
+        let message = NetlinkMessage::<NewLink>::deserialize(rest).map_err(io::Error::other)?;
         match message.payload {
             NetlinkPayload::Done(_) => return Ok(true),
             NetlinkPayload::Error(error) => return Err(error.to_io()),
-            NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) => {
-                let index = link.header.index;
-                if let Some(info) = read_link(&link) {
-                    links.insert(index, info);
-                }
+            NetlinkPayload::InnerMessage(NewLink(Some(info))) => {
+                links.insert(info.index, info);
             }
             _ => {}
         }
@@ -94,27 +106,45 @@ fn read_part(mut rest: &[u8], links: &mut BTreeMap<u32, InterfaceInfo>) -> io::R
     Ok(false)
 }
 
-fn read_link(link: &LinkMessage) -> Option<InterfaceInfo> {
-    let has = |flag| link.header.flags.contains(flag);
+/// A link, or nothing that is of interest. Read here, not by `LinkMessage`: that reads every
+/// attribute there is, and warns, link by link and through `log`, of each that the kernel has
+/// made longer meanwhile.
+#[derive(Debug)]
+struct NewLink(Option<InterfaceInfo>);
+
+impl NetlinkDeserializable for NewLink {
+    type Error = DecodeError;
+
+    fn deserialize(header: &NetlinkHeader, payload: &[u8]) -> Result<Self, DecodeError> {
+        Ok(Self(if header.message_type == NEW_LINK { read_link(payload) } else { None }))
+    }
+}
+
+/// The header of `rtnetlink(7)`, `struct ifinfomsg`, and the attributes behind it.
+fn read_link(payload: &[u8]) -> Option<InterfaceInfo> {
+    let (header, attributes) = payload.split_at_checked(16)?;
+    let layer = u16::from_ne_bytes(*header.get(2..)?.first_chunk()?);
+    let index = u32_at(header, 4)?;
+    let flags = LinkFlags::from_bits_truncate(u32_at(header, 8)?);
     let mut facts = Facts {
-        ethernet: link.header.link_layer_type == LinkLayerType::Ether,
-        loopback: has(LinkFlags::Loopback),
-        point_to_point: has(LinkFlags::Pointopoint),
-        multicast: has(LinkFlags::Multicast),
-        running: has(LinkFlags::Up) && has(LinkFlags::Running),
+        ethernet: LinkLayerType::from(layer) == LinkLayerType::Ether,
+        loopback: flags.contains(LinkFlags::Loopback),
+        point_to_point: flags.contains(LinkFlags::Pointopoint),
+        multicast: flags.contains(LinkFlags::Multicast),
+        running: flags.contains(LinkFlags::Up) && flags.contains(LinkFlags::Running),
         ..Facts::default()
     };
     let mut name = None;
-    for attribute in &link.attributes {
-        match attribute {
-            LinkAttribute::IfName(text) => name = Some(text.as_str()),
-            LinkAttribute::Mtu(mtu) => facts.mtu = Some(*mtu),
-            LinkAttribute::CarrierUpCount(count) => facts.carriers = *count,
-            LinkAttribute::LinkInfo(infos) => {
-                for info in infos {
-                    match info {
-                        LinkInfo::Kind(kind) => facts.kind = Some(kind.to_string()),
-                        LinkInfo::PortKind(kind) => facts.port = !matches!(kind, InfoPortKind::Vrf),
+    for attribute in read_attributes(attributes) {
+        match attribute.kind() {
+            NAME => name = read_text(attribute.value()),
+            MTU => facts.mtu = u32_at(attribute.value(), 0),
+            CARRIER_UP_COUNT => facts.carriers = u32_at(attribute.value(), 0).unwrap_or_default(),
+            LINK_INFO => {
+                for info in read_attributes(attribute.value()) {
+                    match info.kind() {
+                        KIND => facts.kind = read_text(info.value()),
+                        PORT_KIND => facts.port = read_text(info.value()).as_deref() != Some("vrf"),
                         _ => {}
                     }
                 }
@@ -122,7 +152,20 @@ fn read_link(link: &LinkMessage) -> Option<InterfaceInfo> {
             _ => {}
         }
     }
-    Some(InterfaceInfo::from_link(link.header.index, name?, &facts))
+    Some(InterfaceInfo::from_link(index, &name?, &facts))
+}
+
+fn read_attributes(bytes: &[u8]) -> impl Iterator<Item = NlaBuffer<&[u8]>> {
+    NlasIterator::new(bytes).map_while(Result::ok)
+}
+
+/// A text that ends in a zero byte.
+fn read_text(bytes: &[u8]) -> Option<String> {
+    CStr::from_bytes_until_nul(bytes).ok()?.to_str().ok().map(str::to_owned)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    bytes.get(at..)?.first_chunk().map(|four| u32::from_ne_bytes(*four))
 }
 
 /// Rings when a link or an address changes.
@@ -169,6 +212,32 @@ mod tests {
         let links = links().unwrap();
         let lo = links.values().find(|link| &*link.name == "lo").unwrap();
         assert!(lo.loopback && !lo.point_to_point && lo.mtu >= 1280, "{lo:?}");
+    }
+
+    #[test]
+    fn links_are_read() {
+        for info in links().unwrap().values() {
+            assert!(!info.name.is_empty() && info.index > 0, "{info:?}");
+        }
+        // `struct ifinfomsg` of an Ethernet link that is up, with a name, an MTU, and more
+        // than is known of IPv6.
+        let mut link = vec![0, 0, 1, 0];
+        link.extend(7_u32.to_ne_bytes());
+        link.extend((0x1_u32 | 0x40 | 0x1000).to_ne_bytes());
+        link.extend([0; 4]);
+        link.extend([9, 0, 3, 0]);
+        link.extend(b"eth7\0\0\0\0");
+        link.extend([8, 0, 4, 0]);
+        link.extend(1400_u32.to_ne_bytes());
+        link.extend([18_u8, 0, 18, 0x80, 11, 0, 1, 0]);
+        link.extend(b"bridge\0\0\0\0\0");
+        if cfg!(target_endian = "little") {
+            let info = read_link(&link).unwrap();
+            assert_eq!((&*info.name, info.index, info.mtu), ("eth7", 7, 1400));
+            assert!(info.running && info.multicast && !info.loopback && !info.port, "{info:?}");
+        }
+        assert!(read_link(&link[..12]).is_none());
+        assert!(read_link(&link[..16]).is_none(), "without a name");
     }
 
     #[test]
