@@ -98,6 +98,25 @@ fn one_who_asks_from_another_port_is_answered_by_unicast_and_by_multicast() {
     is_in_shape(multicast);
 }
 
+/// rust-libp2p reads what comes to its port 5353, by whichever way, and asks again only while it
+/// has heard nobody.
+#[test]
+fn what_the_one_second_rule_withholds_goes_to_where_the_asker_listens() {
+    let mut scene = Scene::new();
+    announce(&mut scene, &[4001]);
+    // The second announcement goes out after a second.
+    scene.run(ms(1200));
+    scene.hear_from(RUST, &query().id(7).ask("_p2p._udp.local PTR"));
+    let sent = scene.batch(ms(0));
+    let [legacy, there] = sent.as_slice() else { panic!("{sent:#?}") };
+    assert_eq!((legacy.to, legacy.id), (RUST.parse().unwrap(), 7));
+    assert_eq!(there.to, "10.0.0.9:5353".parse().unwrap());
+    is_in_shape(there);
+    let multicast = scene.next(secs(1));
+    assert!(multicast.is_multicast() && multicast.at == secs(2), "{multicast:?}");
+    is_in_shape(&multicast);
+}
+
 #[test]
 fn a_known_answer_silences_the_peer() {
     let mut scene = Scene::new();

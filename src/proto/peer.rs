@@ -9,6 +9,7 @@
 //! than fit one datagram make several, each with its own TXT record and the rest repeated.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,12 +20,12 @@ use super::io::{AnnouncementId, Event, LinkIndex, LinkState, Packet, TapId};
 use super::link::{Families, Link, Shared};
 use super::own::{RecordKey, Telling};
 use super::records::HOST_TTL_SECONDS;
-use super::respond::{SHARED_DELAY, Wanted};
+use super::respond::{Rule, SHARED_DELAY, Wanted};
 use crate::error::ServiceError;
 use crate::name::{HostName, InstanceName, Name, ServiceType};
 use crate::service::Service;
 use crate::txt::Txt;
-use crate::wire::{Message, Packer, Record, RecordData, RecordType, Section};
+use crate::wire::{MDNS_PORT, Message, Packer, Record, RecordData, RecordType, Section};
 
 /// What a peer says of itself on one link.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -220,6 +221,28 @@ impl Link {
         self.own.get(key).is_none_or(|own| {
             own.telling != Telling::Leads || self.cache.pointers_at(&own.record.name) <= FEW_PEERS
         })
+    }
+
+    /// rust-libp2p asks from one port and listens on 5353. What the one-second rule still keeps
+    /// from the group (RFC 6762 §6) goes to that port of the asker at once; it gets the
+    /// multicast later in any case, should another program there take this.
+    pub(super) fn reply_where_it_listens(
+        &mut self,
+        now: Instant,
+        asker: SocketAddr,
+        wanted: &[Wanted],
+        shared: &mut Shared,
+    ) {
+        let mut to = asker;
+        to.set_port(MDNS_PORT);
+        let is_held = |key: RecordKey| {
+            self.free_at(key, Rule::Second, &self.own.additionals(key)).is_some_and(|free| free > now)
+        };
+        let held: Vec<_> =
+            wanted.iter().filter(|want| is_held(want.key)).map(|want| (want.key, want.ttl)).collect();
+        if self.may_reply_to(to) {
+            self.schedule_reply(to, held, now, shared);
+        }
     }
 
     pub(super) fn is_lead(&self, key: RecordKey) -> bool {

@@ -125,6 +125,7 @@ impl Link {
             // rust-libp2p asks from such a port, and never reads what comes back to it.
             wanted.retain(|want| self.is_lead(want.key));
             wanted.iter_mut().for_each(|want| want.unicast = false);
+            self.reply_where_it_listens(now, packet.source, &wanted, shared);
         } else {
             self.take_off_known(message, &mut wanted);
         }
