@@ -40,6 +40,22 @@ mod harness;
 #[cfg(target_os = "linux")]
 mod lan_pairs;
 #[cfg(target_os = "linux")]
+mod libp2p_avahi;
+#[cfg(target_os = "linux")]
+mod libp2p_go;
+#[cfg(target_os = "linux")]
+mod libp2p_links;
+#[cfg(target_os = "linux")]
+mod libp2p_loss;
+#[cfg(target_os = "linux")]
+mod libp2p_many;
+#[cfg(target_os = "linux")]
+mod libp2p_pairs;
+#[cfg(target_os = "linux")]
+mod libp2p_times;
+#[cfg(target_os = "linux")]
+mod libp2p_walls;
+#[cfg(target_os = "linux")]
 mod links;
 #[cfg(target_os = "linux")]
 mod updates;
@@ -52,6 +68,14 @@ mod zeroconf;
 #[cfg(target_os = "linux")]
 const TESTS: &[&[harness::Test]] = &[
     lan_pairs::TESTS,
+    libp2p_pairs::TESTS,
+    libp2p_many::TESTS,
+    libp2p_times::TESTS,
+    libp2p_loss::TESTS,
+    libp2p_walls::TESTS,
+    libp2p_links::TESTS,
+    libp2p_go::TESTS,
+    libp2p_avahi::TESTS,
     avahi::TESTS,
     corpus::TESTS,
     links::TESTS,

@@ -90,13 +90,21 @@ pub struct Avahi<'h> {
 
 impl<'h> Avahi<'h> {
     pub fn start(host: &'h Host) -> Self {
+        Self::start_with(host, "")
+    }
+
+    /// With one more line in the section `[server]` of its configuration.
+    pub fn start_with(host: &'h Host, line: &str) -> Self {
         assert!(host.output("mkdir", &["-p", "/run/dbus", "/run/avahi-daemon"]).0);
         for (text, place) in [(USERS, "passwd"), (GROUPS, "group")] {
             host.write(&format!("/run/{place}"), text);
             assert!(host.output("mount", &["--bind", &format!("/run/{place}"), &format!("/etc/{place}")]).0);
         }
         host.write("/run/dbus/bus.conf", BUS_CONFIGURATION);
-        host.write("/run/avahi.conf", DAEMON_CONFIGURATION);
+        host.write(
+            "/run/avahi.conf",
+            &DAEMON_CONFIGURATION.replacen("[server]", &format!("[server]\n{line}"), 1),
+        );
         let bus = host.spawn("dbus-daemon", &["--config-file=/run/dbus/bus.conf", "--nofork", "--nopidfile"]);
         until(|| host.output("test", &["-S", "/run/dbus/system_bus_socket"]).0, "a message bus");
         let arguments = [

@@ -116,6 +116,40 @@ impl Lan {
     }
 }
 
+impl Bridge {
+    /// Counts Multicast DNS on this bridge from now on, in the kernel, each packet once.
+    #[track_caller]
+    pub fn count_packets(&self) {
+        let name = &self.name;
+        let rules: String = [("ip", "v4"), ("ip6", "v6")]
+            .map(|(ethertype, counter)| {
+                format!(
+                    "add counter bridge {name} {counter}\n\
+                     add rule bridge {name} seen ether type {ethertype} udp dport 5353 counter name {counter}\n"
+                )
+            })
+            .concat();
+        let table = format!(
+            "add table bridge {name}\n\
+             add chain bridge {name} seen {{ type filter hook prerouting priority 0; }}\n{rules}"
+        );
+        self.switch.must("nft", &["-f", "-"], &table);
+    }
+
+    /// Packets and bytes with their IP headers since then, of IPv4 and of IPv6.
+    #[track_caller]
+    pub fn packets(&self) -> [[u64; 2]; 2] {
+        ["v4", "v6"].map(|counter| {
+            let listed =
+                self.switch.must("nft", &["-j", "list", "counter", "bridge", &self.name, counter], "");
+            let listed: Value = serde_json::from_str(&listed).expect("nft prints JSON");
+            let all = listed["nftables"].as_array().expect("a list");
+            let found = all.iter().find_map(|one| one.get("counter")).expect("the counter");
+            ["packets", "bytes"].map(|what| found[what].as_u64().expect("a number"))
+        })
+    }
+}
+
 /// A host. Its processes are its own to hold; they go before it does.
 pub struct Host {
     namespaces: Namespaces,
@@ -192,6 +226,22 @@ impl Host {
              add chain inet loss input {{ type filter hook input priority 0; }}\n\
              add rule inet loss input udp dport 5353 numgen random mod 100 < {percent} drop\n"
         ));
+    }
+
+    /// Every Multicast DNS send fails with EPERM from now on.
+    #[track_caller]
+    pub fn refuse_sends(&self) {
+        self.nft(
+            "add table inet refused\n\
+             add chain inet refused output { type filter hook output priority 0; }\n\
+             add rule inet refused output udp dport 5353 drop\n",
+        );
+    }
+
+    /// Takes that back.
+    #[track_caller]
+    pub fn allow_sends(&self) {
+        self.nft("delete table inet refused\n");
     }
 
     /// Writes a file as this host sees it: its `/run`, or a switch of its kernel's network.

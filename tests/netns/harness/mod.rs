@@ -5,6 +5,7 @@ pub mod avahi;
 pub mod capture;
 pub mod cli;
 pub mod lan;
+pub mod libp2p;
 pub mod message;
 pub mod process;
 
@@ -30,6 +31,12 @@ pub enum Need {
     Nft,
     /// The example `exo_node`, built.
     ExoNode,
+    /// Nodes of libp2p in Rust, with its own mdns and with salut.
+    Libp2p,
+    /// A node of libp2p in JavaScript.
+    Js,
+    /// Minutes: with `SALUT_LONG=1` only.
+    Long,
     /// All the room there is: what is measured must not compete with other tests. Only where
     /// times are held exactly.
     Quiet,
@@ -44,7 +51,9 @@ impl Need {
                 Err("needs the program `nft` (package nftables)".to_owned())
             }
             Self::ExoNode => cli::exo_node().map(drop),
-            Self::Nft | Self::Quiet => Ok(()),
+            Self::Libp2p => libp2p::available(),
+            Self::Js => libp2p::js_available(),
+            Self::Nft | Self::Long | Self::Quiet => Ok(()),
         }
     }
 }
@@ -86,6 +95,9 @@ pub fn trial(name: &str, needs: &'static [Need], test: fn(), sandbox: Result<(),
             if let Err(reason) = checked {
                 return not_run(reason);
             }
+        }
+        if needs.contains(&Need::Long) && !long() {
+            return Ok(Completion::ignored_with("not run: takes minutes, with SALUT_LONG=1 only"));
         }
         let _room = Room::enter(if long() && needs.contains(&Need::Quiet) { ROOMS } else { 1 });
         test();

@@ -1,0 +1,10 @@
+//! With salut in its place.
+
+use salut::libp2p::v057 as mdns;
+
+#[path = "../../node/mod.rs"]
+mod node;
+
+fn main() {
+    node::main();
+}
