@@ -166,14 +166,9 @@ impl Engine {
     pub(super) fn tell_announced(&mut self, now: Instant) {
         for (id, registered) in &mut self.claims.services {
             let claim = ClaimId::Service(*id);
-            let mut links = Vec::new();
-            let mut waiting = false;
-            for link in self.links.values().filter(|link| link.is_open()) {
-                match link.claims.get(&claim) {
-                    Some(Phase::Live { .. }) => links.push(link.index),
-                    _ => waiting = true,
-                }
-            }
+            let open = || self.links.values().filter(|link| link.is_open());
+            let waiting = !open().all(|link| matches!(link.claims.get(&claim), Some(Phase::Live { .. })));
+            let links: Vec<LinkIndex> = open().map(|link| link.index).collect();
             let Some(host) = self.claims.hosts.get_mut(&registered.host) else { continue };
             if waiting || links.is_empty() {
                 continue;

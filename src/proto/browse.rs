@@ -105,6 +105,11 @@ impl Instances {
         })
     }
 
+    /// Whether anything has to be looked at.
+    pub(super) fn is_touched(&self) -> bool {
+        !self.touched.is_empty() || !self.touched_hosts.is_empty()
+    }
+
     /// The instance has to be looked at again when the current input has been dealt with.
     pub(super) fn touch(&mut self, key: InstanceKey) {
         self.touched.insert(key);

@@ -9,10 +9,11 @@ use super::entry::{Entry, Unanswered};
 use super::hash::Seeded;
 use super::io::{Family, LinkIndex};
 use super::link::Families;
+use super::names::Sought as _;
 use super::rng::Rng;
 use super::timer::{Timer, Timers, after};
 use crate::name::{Name, WireName};
-use crate::wire::{RecordData, RecordType};
+use crate::wire::{RecordData, RecordRef, RecordType};
 
 /// The longest a record is believed, in seconds: what RFC 6762 §10 recommends for all that
 /// does not name a host.
@@ -163,6 +164,20 @@ impl Cache {
         }
     }
 
+    /// The record that a record in a packet repeats.
+    pub(super) fn find_heard(&self, record: &RecordRef<'_>) -> Option<CacheKey> {
+        let set = record.name.find_in(&self.names)?;
+        match record.target() {
+            Some(target) if record.rtype == RecordType::PTR => {
+                target.find_in(set.pointers.as_ref()?).copied()
+            }
+            _ => {
+                let same = |key: &&CacheKey| self.entries.get(key).is_some_and(|e| record.data_is(&e.data));
+                set.keys.iter().find(same).copied()
+            }
+        }
+    }
+
     pub(super) fn get(&self, key: CacheKey) -> Option<&Entry> {
         self.entries.get(&key)
     }
@@ -185,34 +200,14 @@ impl Cache {
         timers: &mut Timers,
         rng: &mut Rng,
     ) -> Heard {
+        if let Some(key) = self.find(name, data) {
+            return self.hear_known(now, key, ttl, source, wanted, timers, rng);
+        }
         let ttl = ttl.min(MAX_TTL_SECONDS);
-        let known = self.find(name, data);
         if ttl == 0 {
-            // RFC 6762 §10.1: kept one more second, so that another holder can rescue it.
-            if let Some(key) = known {
-                self.shorten(key, after(now, GRACE), timers);
-            }
             return Heard::Nothing;
         }
         let expires = after(now, Duration::from_secs(ttl.into()));
-        if let Some(key) = known {
-            self.unlist(key);
-            let Some(entry) = self.entries.get_mut(&key) else { return Heard::Nothing };
-            entry.ttl = ttl;
-            entry.stage = 0;
-            entry.wanted |= wanted;
-            if now.saturating_duration_since(entry.received) > TWINS {
-                entry.families = Families::NONE;
-            }
-            entry.families.set(Family::of(source), true);
-            entry.received = now;
-            entry.expires = expires;
-            entry.source = source;
-            entry.unanswered = None;
-            self.list(key);
-            self.schedule(key, timers, rng);
-            return Heard::Renewed;
-        }
         if !self.make_room_at(name, data.record_type(), timers)
             || (!wanted && !self.make_room(source, timers))
         {
@@ -263,6 +258,42 @@ impl Cache {
             }
         }
         Heard::New
+    }
+
+    /// A record that is here was heard again, or said goodbye.
+    #[expect(clippy::too_many_arguments, reason = "a record's five properties and two tables")]
+    pub(super) fn hear_known(
+        &mut self,
+        now: Instant,
+        key: CacheKey,
+        ttl: u32,
+        source: IpAddr,
+        wanted: bool,
+        timers: &mut Timers,
+        rng: &mut Rng,
+    ) -> Heard {
+        let ttl = ttl.min(MAX_TTL_SECONDS);
+        if ttl == 0 {
+            // RFC 6762 §10.1: kept one more second, so that another holder can rescue it.
+            self.shorten(key, after(now, GRACE), timers);
+            return Heard::Nothing;
+        }
+        self.unlist(key);
+        let Some(entry) = self.entries.get_mut(&key) else { return Heard::Nothing };
+        entry.ttl = ttl;
+        entry.stage = 0;
+        entry.wanted |= wanted;
+        if now.saturating_duration_since(entry.received) > TWINS {
+            entry.families = Families::NONE;
+        }
+        entry.families.set(Family::of(source), true);
+        entry.received = now;
+        entry.expires = after(now, Duration::from_secs(ttl.into()));
+        entry.source = source;
+        entry.unanswered = None;
+        self.list(key);
+        self.schedule(key, timers, rng);
+        Heard::Renewed
     }
 
     /// Whether there are as many pointers at a name as are kept.

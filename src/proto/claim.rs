@@ -7,12 +7,13 @@
 //!    └────────────────────┴───────── conflict (§9), wake-up, new name ◀──────────┘
 //! ```
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::Engine;
 use super::hash::Seeded;
 use super::io::{AnnouncementId, LinkIndex};
+use super::names::NameMap;
 use super::own::{Installed, RecordKey};
 use super::peer::PeerRecords;
 use super::records::proposed;
@@ -106,7 +107,7 @@ pub(super) struct Registered {
 pub(super) struct Claims {
     pub(super) hosts: BTreeMap<u32, Host>,
     pub(super) services: BTreeMap<AnnouncementId, Registered>,
-    pub(super) names: HashMap<Name, ClaimId, Seeded>,
+    pub(super) names: NameMap<ClaimId>,
     /// What we held until lately.
     former: VecDeque<(Instant, Name, RecordData)>,
     next: u64,
@@ -117,7 +118,7 @@ impl Claims {
         Self {
             hosts: BTreeMap::new(),
             services: BTreeMap::new(),
-            names: HashMap::with_hasher(seeded),
+            names: NameMap::new(seeded),
             former: VecDeque::new(),
             next: 0,
         }

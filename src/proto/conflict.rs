@@ -50,9 +50,7 @@ impl Engine {
         }
         let mut proposals: Vec<(ClaimId, Vec<Record>)> = Vec::new();
         for record in message.records().filter(|record| record.section == Section::Authority) {
-            let Some(id) = self.claims.names.get(&record.name.decoded() as &dyn crate::name::WireName) else {
-                continue;
-            };
+            let Some(id) = self.claims.names.get(&record.name) else { continue };
             let Some(data) = record.data().filter(|_| record.class == CLASS_IN) else { continue };
             let record = Record { name: record.name.to_name(), cache_flush: false, ttl: record.ttl, data };
             match proposals.iter_mut().find(|(other, _)| other == id) {
@@ -230,7 +228,7 @@ impl Engine {
         let mut name = instance_full_name(&to, &registered.service.service);
         // A number more than there are claims of ours is free among them.
         for _ in 0..=self.claims.names.len() {
-            if !self.claims.names.contains_key(&name) {
+            if !self.claims.names.contains(&name) {
                 break;
             }
             to = to.next(1, longest);
@@ -249,7 +247,7 @@ impl Engine {
         let from = host.name.clone();
         let mut to = from.next(step);
         for _ in 0..=self.claims.names.len() {
-            if !self.claims.names.contains_key(to.name()) {
+            if !self.claims.names.contains(to.name()) {
                 break;
             }
             to = to.next(1);

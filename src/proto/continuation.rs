@@ -35,6 +35,12 @@ pub(super) struct Continuation {
 }
 
 impl Link {
+    /// Whether further packets of a truncated query are awaited from a source, to answer it or
+    /// to see what it asks for.
+    pub(super) fn awaits_more_from(&self, source: SocketAddr) -> bool {
+        self.answers.continuations.contains_key(&source) || self.asks.trusted.contains_key(&source)
+    }
+
     /// Waits for more known answers (RFC 6762 §7.2). `false` if there is no room to.
     pub(super) fn defer(
         &mut self,

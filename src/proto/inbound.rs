@@ -11,8 +11,10 @@ use super::counters::{add, count};
 use super::io::{Family, LinkIndex, Packet};
 use super::link::{Link, Shared};
 use super::{Engine, KEPT_TYPES};
-use crate::name::{Name, WireName};
-use crate::wire::{CLASS_IN, MAX_SENT_BYTES, MDNS_PORT, Message, RecordData, RecordRef, RecordType};
+use crate::name::Name;
+use crate::wire::{
+    CLASS_IN, MAX_SENT_BYTES, MDNS_PORT, Message, NameRef, RecordData, RecordRef, RecordType, Section,
+};
 
 impl Engine {
     /// A datagram came in. A bad one is counted and otherwise ignored.
@@ -51,7 +53,22 @@ impl Engine {
         }
     }
 
+    /// Whether a query is about a name that is held, claimed or asked for here, or goes on
+    /// with one that was. Most are not, and cost nothing more.
+    fn concerns(&self, packet: &Packet<'_>, message: &Message<'_>) -> bool {
+        let Some(link) = self.links.get(&packet.link) else { return false };
+        let claimed = |name: &NameRef<'_>| self.claims.names.contains(name);
+        let known = |name: &NameRef<'_>| link.own.holds(name) || link.asks.names(name) || claimed(name);
+        let mut records = message.records().filter(|record| record.section == Section::Authority);
+        message.questions().any(|question| known(&question.name))
+            || link.awaits_more_from(packet.source)
+            || (message.header().authorities > 0 && records.any(|record| claimed(&record.name)))
+    }
+
     fn take_in_query(&mut self, now: Instant, packet: &Packet<'_>, message: &Message<'_>, own: bool) {
+        if !self.concerns(packet, message) {
+            return;
+        }
         let Some(link) = self.links.get_mut(&packet.link) else { return };
         let family = Family::of(packet.source.ip());
         let participant = packet.source.port() == MDNS_PORT && !packet.unicast;
@@ -62,10 +79,9 @@ impl Engine {
                 link.overhear(now, packet.source, &question, message, &mut self.shared);
             }
         }
-        let concerns_us = message.questions().any(|question| {
-            let name = question.name.decoded();
-            !link.own.at(&name).is_empty() || self.claims.names.contains_key(&name as &dyn WireName)
-        });
+        let concerns_us = message
+            .questions()
+            .any(|question| link.own.holds(&question.name) || self.claims.names.contains(&question.name));
         if concerns_us && participant && link.is_twin(now, family, packet.payload, self.shared.seeded) {
             return;
         }
@@ -109,9 +125,8 @@ impl Engine {
         let Some(link) = self.links.get(&index) else { return false };
         let probed = link.answers.probed_until.is_some_and(|until| now <= until);
         message.records().any(|record| {
-            let name = record.name.decoded();
-            link.asks.welcomes_unicast(now, &name, record.rtype)
-                || (probed && self.claims.names.contains_key(&name as &dyn WireName))
+            link.asks.welcomes_unicast(now, &record.name, record.rtype)
+                || (probed && self.claims.names.contains(&record.name))
         })
     }
 
@@ -127,13 +142,17 @@ impl Engine {
         if record.class != CLASS_IN || record.ttl >= 0x8000_0000 {
             return None;
         }
-        let decoded = record.name.decoded();
-        let claimed = self.claims.names.get(&decoded as &dyn WireName).copied();
+        let claimed = self.claims.names.get(&record.name).copied();
         let link = self.links.get_mut(&packet.link)?;
-        let held = !link.own.at(&decoded).is_empty();
+        let held = link.own.holds(&record.name);
         let kept = KEPT_TYPES.contains(&record.rtype) && record.name.is_local();
-        if claimed.is_none() && !held && !kept {
-            return None;
+        if claimed.is_none() && !held {
+            if !kept {
+                return None;
+            }
+            if let Some(known) = link.cache.find_heard(record) {
+                return link.renew_cached(now, known, record, packet.source, &mut self.shared);
+            }
         }
         let data = record.data()?;
         let name = record.name.to_name();
@@ -194,6 +213,37 @@ impl Engine {
 }
 
 impl Link {
+    /// A record that is in the cache already was heard again. Gives the set of records it
+    /// replaces, if it does.
+    fn renew_cached(
+        &mut self,
+        now: Instant,
+        key: CacheKey,
+        record: &RecordRef<'_>,
+        source: SocketAddr,
+        shared: &mut Shared,
+    ) -> Option<(Name, RecordType)> {
+        let entry = self.cache.get(key)?;
+        let (name, nsec) = (entry.name.clone(), matches!(entry.data, RecordData::Nsec(_)));
+        let wanted = self.wants(&name, record.rtype);
+        let heard = self.cache.hear_known(
+            now,
+            key,
+            record.ttl,
+            source.ip(),
+            wanted,
+            &mut shared.timers,
+            &mut shared.rng,
+        );
+        if heard == Heard::Renewed {
+            self.answer_heard(&name, record.rtype, shared);
+            if nsec && let Some(data) = record.data() {
+                self.deny_heard(&name, &data, shared);
+            }
+        }
+        record.cache_flush.then_some((name, record.rtype))
+    }
+
     fn hear_cached(
         &mut self,
         now: Instant,

@@ -242,6 +242,11 @@ impl Link {
         Families { v4: self.state.v4_open, v6: self.state.v6_open }
     }
 
+    /// Whether anything waits to be sent or told here.
+    pub(super) fn is_due(&self) -> bool {
+        self.instances.is_touched() || self.answers.is_due() || self.asks.is_due()
+    }
+
     pub(super) fn is_open(&self) -> bool {
         !self.open().is_empty()
     }

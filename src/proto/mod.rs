@@ -44,6 +44,7 @@ mod inbound;
 mod io;
 mod link;
 mod links;
+mod names;
 mod overhear;
 mod own;
 mod peer;
@@ -235,7 +236,7 @@ impl Engine {
         if self.claims.services.len() >= self.config.max_services {
             return Err(ServiceError::TooManyServices { count: self.claims.services.len() });
         }
-        if self.claims.names.contains_key(&service.full_name()) {
+        if self.claims.names.contains(&service.full_name()) {
             return Err(ServiceError::AlreadyAnnounced { name: service.full_name().to_string() });
         }
         check_size(&service, &service.txt)?;
@@ -439,6 +440,22 @@ impl Engine {
 
     /// The same after an input that rarely concerns a claim.
     fn settle(&mut self, now: Instant) {
+        if self.is_due(now) {
+            self.send_due(now);
+        }
+        if std::mem::take(&mut self.stirred) {
+            self.tell_announced(now);
+        }
+    }
+
+    /// Whether anything waits to be sent or told: mostly nothing does.
+    fn is_due(&self, now: Instant) -> bool {
+        !self.probes_due.is_empty()
+            || self.shared.timers.next().is_some_and(|timeout| timeout.at <= now)
+            || self.links.values().any(Link::is_due)
+    }
+
+    fn send_due(&mut self, now: Instant) {
         for _ in 0..MAX_ROUNDS {
             self.flush_probes(now);
             // What is due at once was scheduled as a timer like the rest.
@@ -454,9 +471,6 @@ impl Engine {
             if self.shared.timers.next().is_none_or(|timeout| timeout.at > now) {
                 break;
             }
-        }
-        if std::mem::take(&mut self.stirred) {
-            self.tell_announced(now);
         }
     }
 

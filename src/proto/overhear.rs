@@ -66,7 +66,7 @@ impl Link {
         if question.unicast || (question.class != CLASS_IN && question.class != CLASS_ANY) {
             return;
         }
-        if !self.asks.names(&question.name.decoded()) {
+        if !self.asks.names(&question.name) {
             return;
         }
         let name = question.name.to_name();

@@ -1,12 +1,13 @@
 //! The records we hold on one link: what is answered, announced, defended and taken back.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::claim::ClaimId;
 use super::hash::Seeded;
+use super::names::{NameMap, Sought};
 use super::timer::after;
-use crate::name::{Name, WireName};
+use crate::name::Name;
 use crate::wire::{Record, RecordData, RecordType};
 
 /// A record is multicast at most once in this time on a link (RFC 6762 §6).
@@ -66,7 +67,7 @@ pub(super) struct Installed {
 #[derive(Debug)]
 pub(super) struct Own {
     records: BTreeMap<RecordKey, OwnRecord>,
-    names: HashMap<Name, Vec<RecordKey>, Seeded>,
+    names: NameMap<Vec<RecordKey>>,
     claims: BTreeMap<ClaimId, Vec<RecordKey>>,
     /// The records whose telling is [`Telling::Leads`].
     leads: BTreeSet<RecordKey>,
@@ -86,7 +87,7 @@ impl Own {
     pub(super) fn new(seeded: Seeded) -> Self {
         Self {
             records: BTreeMap::new(),
-            names: HashMap::with_hasher(seeded),
+            names: NameMap::new(seeded),
             claims: BTreeMap::new(),
             leads: BTreeSet::new(),
             released: VecDeque::new(),
@@ -119,16 +120,21 @@ impl Own {
         self.records.get_mut(&key)
     }
 
+    /// Whether there are records at a name.
+    pub(super) fn holds(&self, name: &impl Sought) -> bool {
+        self.names.contains(name)
+    }
+
     /// The records at a name.
-    pub(super) fn at(&self, name: &dyn WireName) -> &[RecordKey] {
+    pub(super) fn at(&self, name: &impl Sought) -> &[RecordKey] {
         self.names.get(name).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The records at a name, with their keys.
     pub(super) fn records_at<'o>(
         &'o self,
-        name: &dyn WireName,
-    ) -> impl Iterator<Item = (RecordKey, &'o OwnRecord)> + use<'o> {
+        name: &impl Sought,
+    ) -> impl Iterator<Item = (RecordKey, &'o OwnRecord)> {
         self.at(name).iter().filter_map(|key| Some((*key, self.records.get(key)?)))
     }
 
@@ -176,7 +182,7 @@ impl Own {
                         *name == record.name && *data == record.data
                     };
                     let last = self.released.iter().rev().find(same).map(|(last, ..)| *last);
-                    self.names.entry(record.name.clone()).or_default().push(key);
+                    self.names.at(&record.name).push(key);
                     if telling == Telling::Leads {
                         self.leads.insert(key);
                     }

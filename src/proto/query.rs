@@ -1,6 +1,6 @@
 //! Asking: when a question is sent, what goes with it, and when it need not be sent at all.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -8,9 +8,10 @@ use bytes::Bytes;
 
 use super::hash::Seeded;
 use super::link::{Families, Link, Shared};
+use super::names::{NameMap, Sought};
 use super::overhear::Trusted;
 use super::timer::{Timer, after};
-use crate::name::{Name, WireName};
+use crate::name::Name;
 use crate::wire::{MAX_SENT_BYTES, Packer, RecordType, Section};
 
 /// The first question waits this long (RFC 6762 §5.2), so that hosts that woke together do
@@ -85,7 +86,7 @@ impl Ask {
 #[derive(Debug)]
 pub(super) struct Asks {
     pub(super) asks: BTreeMap<AskKey, Ask>,
-    names: HashMap<Name, Vec<AskKey>, Seeded>,
+    names: NameMap<Vec<AskKey>>,
     next: u32,
     /// The instant of the first question scheduled last: the next one joins it.
     first_at: Option<Instant>,
@@ -98,7 +99,7 @@ impl Asks {
     pub(super) fn new(seeded: Seeded) -> Self {
         Self {
             asks: BTreeMap::new(),
-            names: HashMap::with_hasher(seeded),
+            names: NameMap::new(seeded),
             next: 0,
             first_at: None,
             due: Vec::new(),
@@ -106,7 +107,7 @@ impl Asks {
         }
     }
 
-    pub(super) fn find(&self, name: &dyn WireName, rtype: RecordType) -> Option<AskKey> {
+    pub(super) fn find(&self, name: &impl Sought, rtype: RecordType) -> Option<AskKey> {
         self.names
             .get(name)?
             .iter()
@@ -122,13 +123,18 @@ impl Asks {
         self.find(name, rtype).is_some()
     }
 
+    /// Whether any question is to be sent now.
+    pub(super) fn is_due(&self) -> bool {
+        !self.due.is_empty()
+    }
+
     /// Whether any question about this name is active.
-    pub(super) fn names(&self, name: &dyn WireName) -> bool {
-        self.names.contains_key(name)
+    pub(super) fn names(&self, name: &impl Sought) -> bool {
+        self.names.contains(name)
     }
 
     /// Whether a question of the last two seconds asked for a unicast reply with this record.
-    pub(super) fn welcomes_unicast(&self, now: Instant, name: &dyn WireName, rtype: RecordType) -> bool {
+    pub(super) fn welcomes_unicast(&self, now: Instant, name: &impl Sought, rtype: RecordType) -> bool {
         self.find(name, rtype)
             .and_then(|key| self.asks.get(&key)?.unicast_until)
             .is_some_and(|until| now <= until)
@@ -169,7 +175,7 @@ impl Link {
         };
         let answered = ask.is_unique() && self.has_answer(name, rtype);
         self.asks.asks.insert(key, ask);
-        self.asks.names.entry(name.clone()).or_default().push(key);
+        self.asks.names.at(name).push(key);
         self.cache.attend(name, rtype, true, &mut shared.timers, &mut shared.rng);
         if !answered {
             self.start_asking(now, key, shared);

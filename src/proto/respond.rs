@@ -95,6 +95,13 @@ impl Default for Answers {
     }
 }
 
+impl Answers {
+    /// Whether anything is to be sent now.
+    pub(super) fn is_due(&self) -> bool {
+        !self.due.is_empty() || !self.replies_due.is_empty()
+    }
+}
+
 impl Link {
     /// A query: finds what we have, takes off what the asker knows, and schedules the rest.
     /// `defended` names are dealt with already.
@@ -153,10 +160,9 @@ impl Link {
         if question.class != CLASS_IN && question.class != CLASS_ANY {
             return;
         }
-        let name = question.name.decoded();
         let mut nsec = None;
         let mut found = false;
-        for (key, own) in self.own.records_at(&name) {
+        for (key, own) in self.own.records_at(&question.name) {
             let rtype = own.record.data.record_type();
             if rtype == RecordType::NSEC && question.rtype != RecordType::NSEC {
                 nsec = Some(key);
@@ -182,15 +188,19 @@ impl Link {
     /// RFC 6762 §7.1: what the asker knows, with at least half of its time left, is not
     /// repeated.
     pub(super) fn take_off_known(&self, message: &Message<'_>, wanted: &mut Vec<Wanted>) {
+        let (mut at, mut keys): (Option<u16>, &[RecordKey]) = (None, &[]);
         for known in message.records().filter(|record| record.section == Section::Answer) {
             if wanted.is_empty() {
                 return;
             }
-            let name = known.name.decoded();
-            let same = self.own.records_at(&name).find(|(_, own)| {
-                own.record.data.record_type() == known.rtype
-                    && known.class == CLASS_IN
-                    && known.data_is(&own.record.data)
+            // One list's records have one name, which stands in one place.
+            if at != Some(known.name.first()) {
+                at = Some(known.name.first());
+                keys = self.own.at(&known.name);
+            }
+            let same = keys.iter().find_map(|key| {
+                let own = self.own.get(*key).filter(|own| known.data_is(&own.record.data))?;
+                (known.class == CLASS_IN).then_some((*key, own))
             });
             if let Some((key, own)) = same
                 && u64::from(known.ttl).saturating_mul(2) >= own.record.ttl.into()
@@ -265,6 +275,14 @@ impl Link {
         ttl: Option<u32>,
         shared: &mut Shared,
     ) {
+        if let Some(held) = self.answers.pending.get_mut(&key).filter(|pending| pending.held)
+            && held.rule >= rule
+        {
+            // It waits for the end of its second already, and would only be put off again.
+            held.to = Families::BOTH;
+            held.announced |= announced;
+            return;
+        }
         let pending = self.answers.pending.entry(key).or_insert(Pending {
             due: at,
             first_due: at,

@@ -47,7 +47,7 @@ impl<'p> NameRef<'p> {
     }
 
     /// Where in the packet its first label stands: the same for two names that point there.
-    pub(super) fn first(&self) -> u16 {
+    pub(crate) fn first(&self) -> u16 {
         self.first
     }
 

@@ -368,7 +368,15 @@ pub struct RecordRef<'p> {
     data: Option<Data<'p>>,
 }
 
-impl RecordRef<'_> {
+impl<'p> RecordRef<'p> {
+    /// The name that a PTR record points to, or an SRV record's host.
+    pub(crate) fn target(&self) -> Option<&NameRef<'p>> {
+        match &self.data {
+            Some(Data::Ptr(target) | Data::Srv { target, .. }) => Some(target),
+            _ => None,
+        }
+    }
+
     /// Whether the data is what the type calls for; if not, the record is to be skipped.
     pub fn is_sound(&self) -> bool {
         self.data.is_some()
