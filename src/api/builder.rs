@@ -123,22 +123,40 @@ impl Builder {
     /// [`Error::NoRuntime`], [`Error::NoFamily`], [`Error::UnknownInterface`], or
     /// [`Error::Net`] if the interfaces cannot be listed.
     pub fn build(self) -> Result<Mdns, Error> {
-        if self.without_ipv4 && self.without_ipv6 {
-            return Err(Error::NoFamily);
-        }
+        self.check_families()?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| Error::NoRuntime)?;
-        let list = net::list()?;
+        self.check_names(&net::list()?)?;
+        Ok(self.start(&runtime))
+    }
+
+    /// Whether it could be started, as far as that can be told without a runtime.
+    #[cfg(feature = "_libp2p")]
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.check_families()?;
+        match &self.choice {
+            Choice::Named(_) if !self.allow_missing => self.check_names(&net::list()?),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_families(&self) -> Result<(), Error> {
+        if self.without_ipv4 && self.without_ipv6 { Err(Error::NoFamily) } else { Ok(()) }
+    }
+
+    fn check_names(&self, list: &[InterfaceInfo]) -> Result<(), Error> {
         let missing = match &self.choice {
             Choice::Named(names) if !self.allow_missing => {
                 names.iter().find(|name| !list.iter().any(|info| *info.name == ***name))
             }
             _ => None,
         };
-        if let Some(name) = missing {
-            let known = list.iter().map(|info| info.name.to_string()).collect();
-            return Err(Error::UnknownInterface { name: name.clone(), known });
+        match missing {
+            Some(name) => {
+                let known = list.iter().map(|info| info.name.to_string()).collect();
+                Err(Error::UnknownInterface { name: name.clone(), known })
+            }
+            None => Ok(()),
         }
-        Ok(self.start(&runtime))
     }
 
     /// Starts the task without a look at the interfaces.

@@ -86,6 +86,18 @@ impl Mdns {
         (Self { shared: Arc::new(Shared { commands, keys: AtomicU64::new(0), host }) }, receiver)
     }
 
+    /// What does not keep the task alive.
+    #[cfg(feature = "_libp2p")]
+    pub(crate) fn downgrade(&self) -> WeakMdns {
+        WeakMdns(self.commands().downgrade())
+    }
+
+    /// What the task answers to a command of [`send`](Self::send).
+    #[cfg(feature = "_libp2p")]
+    pub(crate) async fn answer<T>(&self, left: oneshot::Receiver<T>) -> Option<T> {
+        tokio::time::timeout(SHUTDOWN, answer(self.commands(), left)).await.ok().flatten()
+    }
+
     /// A command beside those of the handles.
     #[cfg(feature = "_libp2p")]
     pub(crate) fn send(&self, command: Command) -> Result<(), Error> {
@@ -248,9 +260,7 @@ impl Mdns {
     /// # Errors
     /// [`Error::Stopped`] or [`Error::Busy`].
     pub fn watch_status(&self) -> Result<StatusWatch, Error> {
-        let newest = Arc::new(Newest::default());
-        send(self.commands(), Command::WatchStatus { newest: Writer::new(&newest) })?;
-        Ok(StatusWatch { newest })
+        watch_status(self.commands())
     }
 
     /// Says goodbye for everything that is announced, and ends the task. Returns when the
@@ -267,6 +277,24 @@ impl Mdns {
         // The task keeps to a second itself; this is for a runtime that does not let it run.
         let _ = tokio::time::timeout(SHUTDOWN, ended).await;
     }
+}
+
+/// An [`Mdns`] that ends when all others are gone.
+#[cfg(feature = "_libp2p")]
+#[derive(Debug)]
+pub(crate) struct WeakMdns(mpsc::WeakSender<Command>);
+
+#[cfg(feature = "_libp2p")]
+impl WeakMdns {
+    pub(crate) fn watch_status(&self) -> Result<StatusWatch, Error> {
+        watch_status(&self.0.upgrade().ok_or(Error::Stopped)?)
+    }
+}
+
+fn watch_status(commands: &mpsc::Sender<Command>) -> Result<StatusWatch, Error> {
+    let newest = Arc::new(Newest::default());
+    send(commands, Command::WatchStatus { newest: Writer::new(&newest) })?;
+    Ok(StatusWatch { newest })
 }
 
 /// The most that [`Mdns::shutdown`] takes.
@@ -349,7 +377,7 @@ impl Farewell {
     }
 
     /// Says it in other words than [`Command::End`].
-    fn say(mut self, command: impl FnOnce(Key) -> Command) {
+    pub(crate) fn say(mut self, command: impl FnOnce(Key) -> Command) {
         if let Some(permit) = self.permit.take() {
             permit.send(command(self.key));
         }

@@ -4,6 +4,19 @@ use std::net::IpAddr;
 
 use super::address::{ListenAddress, Reach};
 use crate::proto::{LinkState, PeerContent};
+use crate::txt::MAX_TXT_STRING_BYTES;
+
+/// What every string begins with (libp2p mDNS specification).
+const KEY: &str = "dnsaddr=";
+
+/// The longest address of an interface, in characters, with its protocol.
+const LONGEST_HOST: usize = "/ip6/2001:db8:1111:2222:3333:4444:5555:6666".len();
+
+/// Whether an address does not fit a TXT string of 255 bytes: nobody could be told of it.
+pub(crate) fn is_too_long(listen: &ListenAddress) -> bool {
+    let host = if matches!(listen.reach, Reach::Ip(_)) { LONGEST_HOST } else { 0 };
+    KEY.len() + host + listen.text.len() > MAX_TXT_STRING_BYTES
+}
 
 /// The strings of the TXT record for this link, on-link addresses first; nothing if there is
 /// no address that anybody there could dial.
@@ -15,7 +28,7 @@ use crate::proto::{LinkState, PeerContent};
 pub(crate) fn content(listens: &[ListenAddress], link: &LinkState) -> Option<PeerContent> {
     let mut strings: Vec<(bool, String, u16)> = Vec::new();
     let mut tell = |elsewhere: bool, address: String, port: u16| {
-        let string = format!("dnsaddr={address}");
+        let string = format!("{KEY}{address}");
         if !strings.iter().any(|(_, told, _)| *told == string) {
             strings.push((elsewhere, string, port));
         }

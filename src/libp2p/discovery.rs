@@ -1,17 +1,19 @@
 //! One peer on the network: what it announces and whom it hears, beside the engine. No I/O and
 //! no clock.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
-use super::address::{ListenAddress, Reach, Reader};
-use super::advertise::content;
+use super::address::{ListenAddress, PeerAddress, Reach, Reader};
+use super::advertise::{content, is_too_long};
 use super::name::names;
+use super::notes::Notes;
 use super::table::{Change, PeerTable};
 use crate::error::ServiceError;
-use crate::name::ServiceType;
+use crate::name::{InstanceName, ServiceType};
 use crate::proto::{AnnouncementId, Engine, Event, Peer, PeerSays, TapId};
 use crate::wire::Message;
 
@@ -49,7 +51,7 @@ pub(crate) struct Discovery {
     table: PeerTable,
     listens: Vec<ListenAddress>,
     burst: Option<Burst>,
-    impostor_told: bool,
+    notes: Arc<Notes>,
 }
 
 impl Discovery {
@@ -58,6 +60,7 @@ impl Discovery {
         engine: &mut Engine,
         now: Instant,
         settings: &Settings,
+        notes: Arc<Notes>,
         seed: u64,
     ) -> Result<Self, ServiceError> {
         let Settings { peer, service, ttl, query_interval, read } = settings;
@@ -71,13 +74,15 @@ impl Discovery {
             table: PeerTable::new(Arc::clone(peer), service.name().clone(), *read, seed),
             listens: Vec::new(),
             burst: None,
-            impostor_told: false,
+            notes,
         })
     }
 
     /// The swarm listens on these addresses now, and on no others.
     pub(crate) fn set_listens(&mut self, now: Instant, listens: Vec<ListenAddress>) {
         if self.listens != listens {
+            let too_long = listens.iter().filter(|listen| is_too_long(listen));
+            self.notes.set_too_long(too_long.map(|listen| listen.text.clone()).collect());
             self.listens = listens;
             self.burst = Some(Burst { first: self.burst.map_or(now, |burst| burst.first), last: now });
         }
@@ -103,10 +108,8 @@ impl Discovery {
                 true
             }
             Event::Renamed { id, from, to } if *id == self.announcement => {
-                warn!(
-                    %from, %to,
-                    "another host on this network has this peer's identity: give each its own key pair"
-                );
+                info!(%from, %to, "this peer has another name now");
+                self.copied(None, Some(to.clone()));
                 true
             }
             Event::Announced { id, .. } | Event::Disputed { id, .. } | Event::Withdrawn { id } => {
@@ -120,12 +123,23 @@ impl Discovery {
         let Some(impostor) = self.table.poll_impostor() else { return };
         let ours = engine.is_own_address(impostor.source)
             || matches!(impostor.reach, Reach::Ip(ip) if engine.is_own_address(ip));
-        if !ours && !std::mem::replace(&mut self.impostor_told, true) {
+        if !ours {
+            self.copied(Some(impostor.source), None);
+        }
+    }
+
+    fn copied(&self, source: Option<IpAddr>, renamed_to: Option<InstanceName>) {
+        if self.notes.copied(source, renamed_to) {
             warn!(
-                source = %impostor.source,
+                ?source,
                 "another host on this network has this peer's identity: give each its own key pair"
             );
         }
+    }
+
+    /// All that a source of static peers gives, in place of what it gave before.
+    pub(crate) fn set_static(&mut self, origin: u64, peers: Vec<PeerAddress>) {
+        self.table.set_static(origin, peers);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.

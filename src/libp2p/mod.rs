@@ -9,19 +9,28 @@
 //! | `discovery` | one peer beside the engine |
 //! | `advertise`, `name` | what it announces |
 //! | `table`, `address` | whom it hears |
-//! | `board` | what there is to tell the swarm |
+//! | `board`, `notes` | what there is to tell the swarm, and beside it |
+//! | `static_peers`, `sources`, `ask` | peers that are known beforehand |
 //! | `task` | the peers of one [`Mdns`](crate::Mdns) |
 
 mod address;
 mod advertise;
+mod ask;
 mod board;
 mod config;
 mod discovery;
 mod name;
+mod notes;
+mod sources;
 mod start;
+mod static_peers;
 mod table;
 mod task;
+#[cfg(all(test, feature = "sim"))]
+mod tests;
 
+pub use notes::{CopiedIdentity, PeerStatus, StaticPeersStatus, StatusStream};
+pub use static_peers::{StaticPeer, StaticPeerError};
 pub(crate) use task::{Discoveries, PeerCommand};
 
 /// For libp2p 0.56.
@@ -33,10 +42,13 @@ pub mod v056 {
     use libp2p_swarm_0_47 as libp2p_swarm;
 
     mod behaviour;
+    mod builder;
     mod multiaddr;
 
+    pub use super::StaticPeer;
     pub use super::config::{Config, IPV4_MDNS_MULTICAST_ADDRESS, IPV6_MDNS_MULTICAST_ADDRESS};
     pub use behaviour::{Behaviour, Event, tokio};
+    pub use builder::Builder;
 }
 
 /// For libp2p 0.57.
@@ -49,8 +61,11 @@ pub mod v057 {
     use libp2p_swarm_0_48 as libp2p_swarm;
 
     mod behaviour;
+    mod builder;
     mod multiaddr;
 
+    pub use super::StaticPeer;
     pub use super::config::{Config, IPV4_MDNS_MULTICAST_ADDRESS, IPV6_MDNS_MULTICAST_ADDRESS};
     pub use behaviour::{Behaviour, Event, tokio};
+    pub use builder::Builder;
 }

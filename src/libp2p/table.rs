@@ -91,6 +91,13 @@ type PeerKey = (LinkIndex, Id);
 
 type LeaseKey = (LinkIndex, PeerAddress);
 
+/// How an address is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Origin {
+    Link(LinkIndex),
+    Static(u64),
+}
+
 /// The peers on all links.
 #[derive(Debug)]
 pub(crate) struct PeerTable {
@@ -103,8 +110,10 @@ pub(crate) struct PeerTable {
     names: BTreeMap<(LinkIndex, Name), BTreeSet<Id>>,
     /// When each lease is to be refreshed next, or ends.
     wakes: BTreeSet<(Instant, LeaseKey)>,
-    /// On how many links each address is alive.
-    alive: BTreeMap<PeerAddress, BTreeMap<LinkIndex, bool>>,
+    /// Where each address is alive, and whether it is on a link of ours.
+    alive: BTreeMap<PeerAddress, BTreeMap<Origin, bool>>,
+    /// What each source of static peers gave last.
+    statics: BTreeMap<u64, BTreeSet<PeerAddress>>,
     changes: VecDeque<Change>,
     asks: BTreeSet<LinkIndex>,
     impostor: Option<Impostor>,
@@ -130,6 +139,7 @@ impl PeerTable {
             names: BTreeMap::new(),
             wakes: BTreeSet::new(),
             alive: BTreeMap::new(),
+            statics: BTreeMap::new(),
             changes: VecDeque::new(),
             asks: BTreeSet::new(),
             impostor: None,
@@ -194,6 +204,22 @@ impl PeerTable {
         let gone: Vec<PeerKey> = self.peers.keys().filter(|(_, known)| **known == *peer).cloned().collect();
         for (link, peer) in gone {
             self.forget_peer(link, &peer);
+        }
+    }
+
+    /// All that a source of static peers gives, in place of what it gave before.
+    pub(crate) fn set_static(&mut self, origin: u64, peers: Vec<PeerAddress>) {
+        let peers: BTreeSet<PeerAddress> = peers.into_iter().filter(|it| it.peer != self.own).collect();
+        let before = self.statics.insert(origin, peers.clone()).unwrap_or_default();
+        for address in before.difference(&peers) {
+            if let Some(origins) = self.alive.get_mut(address) {
+                origins.remove(&Origin::Static(origin));
+            }
+            self.tell(address);
+        }
+        for address in peers.difference(&before) {
+            self.alive.entry(address.clone()).or_default().insert(Origin::Static(origin), false);
+            self.tell(address);
         }
     }
 
@@ -345,7 +371,7 @@ impl PeerTable {
             self.forget_name(link, &former, &key.1.peer);
         }
         if is_new {
-            self.alive.entry(key.1.clone()).or_default().insert(link, on_link);
+            self.alive.entry(key.1.clone()).or_default().insert(Origin::Link(link), on_link);
             self.tell(&key.1);
         }
         self.wakes.insert((wake, key));
@@ -413,7 +439,7 @@ impl PeerTable {
         }
         self.forget_name(*link, &lease.instance, &address.peer);
         if let Some(links) = self.alive.get_mut(address) {
-            links.remove(link);
+            links.remove(&Origin::Link(*link));
         }
         self.tell(address);
     }

@@ -7,9 +7,10 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 use tracing::warn;
 
-use super::address::ListenAddress;
+use super::address::{ListenAddress, PeerAddress};
 use super::board::Board;
 use super::discovery::{Discovery, Settings};
+use super::notes::Notes;
 use crate::api::Writer;
 use crate::net::Key;
 use crate::proto::{AnnouncementId, Engine, Event};
@@ -17,9 +18,26 @@ use crate::proto::{AnnouncementId, Engine, Event};
 /// What a behaviour asks of the task.
 #[derive(Debug)]
 pub(crate) enum PeerCommand {
-    Begin { key: Key, settings: Settings, board: Writer<Board> },
-    Listen { key: Key, addresses: Vec<ListenAddress> },
-    Expire { key: Key, peer: Arc<[u8]> },
+    Begin {
+        key: Key,
+        settings: Settings,
+        board: Writer<Board>,
+        notes: Arc<Notes>,
+    },
+    Listen {
+        key: Key,
+        addresses: Vec<ListenAddress>,
+    },
+    Expire {
+        key: Key,
+        peer: Arc<[u8]>,
+    },
+    /// All that a source of static peers gives.
+    Static {
+        key: Key,
+        origin: u64,
+        peers: Vec<PeerAddress>,
+    },
 }
 
 /// All peers that share one task; mostly there is one.
@@ -33,8 +51,8 @@ pub(crate) struct Discoveries {
 impl Discoveries {
     pub(crate) fn command(&mut self, engine: &mut Engine, now: Instant, seed: u64, command: PeerCommand) {
         match command {
-            PeerCommand::Begin { key, settings, board } => {
-                match Discovery::new(engine, now, &settings, seed) {
+            PeerCommand::Begin { key, settings, board, notes } => {
+                match Discovery::new(engine, now, &settings, notes, seed) {
                     Ok(discovery) => {
                         self.running.insert(key, (discovery, board));
                     }
@@ -49,6 +67,11 @@ impl Discoveries {
             PeerCommand::Expire { key, peer } => {
                 if let Some((discovery, _)) = self.running.get_mut(&key) {
                     discovery.expire(&peer);
+                }
+            }
+            PeerCommand::Static { key, origin, peers } => {
+                if let Some((discovery, _)) = self.running.get_mut(&key) {
+                    discovery.set_static(origin, peers);
                 }
             }
         }

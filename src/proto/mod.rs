@@ -420,7 +420,9 @@ impl Engine {
             Timer::Continuation(index, id) => {
                 self.on(index, |link, shared| link.continuation_due(now, id, shared));
             }
-            Timer::Question(index, key) => self.on(index, |link, _| link.question_due(key)),
+            Timer::Question(index, key) => {
+                self.on(index, |link, shared| link.question_due(now, key, shared));
+            }
             Timer::Cache(index, key) => self.on(index, |link, shared| link.cache_due(now, key, shared)),
             Timer::Instance(index, key) => self.on(index, |link, _| link.instances.touch(key)),
         }

@@ -216,6 +216,17 @@ impl Link {
         Some(shared.rng.between(SHARED_DELAY.0, SHARED_DELAY.1.saturating_add(more).min(MAX_DELAY)))
     }
 
+    /// How long a question waits for one of many peers to ask it first (RFC 6762 §7.3): those
+    /// that started together would else ask together for ever.
+    pub(super) fn spread(&self, name: &Name, shared: &mut Shared) -> Duration {
+        let peers = self.cache.pointers_at(name);
+        if peers <= FEW_PEERS {
+            return Duration::ZERO;
+        }
+        let most = DELAY_PER_PEER.saturating_mul(u32::try_from(peers).unwrap_or(u32::MAX)).min(MAX_DELAY);
+        shared.rng.between(Duration::ZERO, most)
+    }
+
     /// Whether a record may be told by unicast alone. Of many peers each would do so to each.
     pub(super) fn may_tell_one(&self, key: RecordKey) -> bool {
         self.own.get(key).is_none_or(|own| {

@@ -63,6 +63,8 @@ pub(super) struct Ask {
     most: Duration,
     /// Asked for a tap: at once, and alone in its message.
     prompt: bool,
+    /// It waits a little for one of many to ask first.
+    spread: bool,
 }
 
 impl Ask {
@@ -172,6 +174,7 @@ impl Link {
             unicast_until: None,
             most: MAX_INTERVAL,
             prompt: false,
+            spread: false,
         };
         let answered = ask.is_unique() && self.has_answer(name, rtype);
         self.asks.asks.insert(key, ask);
@@ -294,8 +297,17 @@ impl Link {
         }
     }
 
-    pub(super) fn question_due(&mut self, key: AskKey) {
-        self.asks.due.push(key);
+    pub(super) fn question_due(&mut self, now: Instant, key: AskKey, shared: &mut Shared) {
+        let Some(ask) = self.asks.asks.get(&key) else { return };
+        let wait = if ask.prompt && !ask.spread { self.spread(&ask.name, shared) } else { Duration::ZERO };
+        let Some(ask) = self.asks.asks.get_mut(&key).filter(|_| !wait.is_zero()) else {
+            self.asks.due.push(key);
+            return;
+        };
+        let at = after(now, wait);
+        ask.spread = true;
+        ask.next = Some(at);
+        shared.timers.set(Timer::Question(self.index, key), at);
     }
 
     /// The question counts as asked: the next one follows after the interval.
@@ -308,6 +320,7 @@ impl Link {
         ask.heard = Families::NONE;
         ask.refresh = false;
         ask.waited = false;
+        ask.spread = false;
         let Some(next) = ask.next else { return };
         let next = if by_schedule {
             if by_others {

@@ -85,6 +85,8 @@ pub struct Lan {
     hosts: Vec<SimHost>,
     segments: Vec<Segment>,
     air: Air,
+    /// Pairs of hosts that do not hear each other.
+    cuts: BTreeSet<(HostId, HostId)>,
     wakes: BTreeSet<(Instant, usize)>,
     sent: VecDeque<Sent>,
     recording: bool,
@@ -104,6 +106,7 @@ impl Lan {
             hosts: Vec::new(),
             segments: Vec::new(),
             air: Air::default(),
+            cuts: BTreeSet::new(),
             wakes: BTreeSet::new(),
             sent: VecDeque::new(),
             recording: true,
@@ -263,6 +266,17 @@ impl Lan {
     pub fn set_group(&mut self, host: HostId, group: usize) {
         if let Some(host) = self.hosts.get_mut(host.0) {
             host.group = group;
+        }
+    }
+
+    /// Cuts two hosts off from each other, whatever else they hear, or heals that.
+    pub fn set_cut(&mut self, one: HostId, other: HostId, cut: bool) {
+        for pair in [(one, other), (other, one)] {
+            if cut {
+                self.cuts.insert(pair);
+            } else {
+                self.cuts.remove(&pair);
+            }
         }
     }
 

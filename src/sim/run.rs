@@ -95,8 +95,10 @@ impl Lan {
         let group = sender.map(|sender| sender.group);
         let multicast = destination.ip().is_multicast();
         let family = Family::of(destination.ip());
+        let sender = host;
         let receivers = members.iter().copied().filter(|(host, link)| {
-            self.hosts.get(host.0).is_some_and(|host| {
+            let cut = sender.is_some_and(|sender| self.cuts.contains(&(sender, *host)));
+            !cut && self.hosts.get(host.0).is_some_and(|host| {
                 host.up
                     && group.is_none_or(|group| host.group == group)
                     && destination.port() == MDNS_PORT

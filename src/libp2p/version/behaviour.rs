@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::future::Future;
 use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use ::tokio::runtime::Handle;
 use tracing::warn;
 
 use super::Config;
+use super::builder::Builder;
 use super::libp2p_core::transport::PortUse;
 use super::libp2p_core::{Endpoint, Multiaddr};
 use super::libp2p_identity::PeerId;
@@ -19,12 +21,13 @@ use super::libp2p_swarm::{
     ConnectionDenied, ConnectionId, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
     dummy,
 };
-use super::multiaddr::{listen, read, unpair};
+use super::multiaddr::{listen, unpair};
+use crate::libp2p::StatusStream;
 use crate::libp2p::address::ListenAddress;
 use crate::libp2p::board::{Board, News};
+use crate::libp2p::notes::Notes;
+use crate::libp2p::start::{Running, Start};
 use crate::libp2p::task::PeerCommand;
-use crate::libp2p::{discovery, start};
-use crate::name::ServiceType;
 
 /// What was found on the network, and what is there no longer.
 ///
@@ -54,6 +57,7 @@ pub mod tokio {
 pub struct Behaviour<P> {
     peer: PeerId,
     board: Arc<Board>,
+    notes: Arc<Notes>,
     task: Task,
     listens: Vec<Multiaddr>,
     /// What the swarm was told and is still true, and whether it is on one of our links.
@@ -66,10 +70,10 @@ pub struct Behaviour<P> {
 #[derive(Debug)]
 enum Task {
     /// There was no runtime yet.
-    Waiting(discovery::Settings),
-    Running(start::Running),
-    /// It cannot be started.
-    Failed,
+    Waiting(Box<Start>),
+    Running(Running),
+    /// It could not be started, or was shut down.
+    Ended,
 }
 
 impl<P> Behaviour<P> {
@@ -81,25 +85,50 @@ impl<P> Behaviour<P> {
     /// # Errors
     /// None today; the type is that of `libp2p-mdns`.
     pub fn new(config: Config, local_peer_id: PeerId) -> io::Result<Self> {
-        let service = ServiceType::new("_p2p._udp").map_err(io::Error::other)?;
-        let settings = discovery::Settings {
-            peer: local_peer_id.to_bytes().into(),
-            service,
-            ttl: config.ttl,
-            query_interval: config.query_interval,
-            read,
-        };
+        Builder::new(config).build(local_peer_id).map_err(io::Error::other)
+    }
+
+    pub(super) fn start_with(peer: PeerId, start: Start) -> Self {
         let mut this = Self {
-            peer: local_peer_id,
+            peer,
             board: Arc::new(Board::default()),
-            task: Task::Waiting(settings),
+            notes: Arc::new(Notes::default()),
+            task: Task::Waiting(Box::new(start)),
             listens: Vec::new(),
             live: Vec::new(),
             pending: VecDeque::new(),
             provider: PhantomData,
         };
         this.start();
-        Ok(this)
+        this
+    }
+
+    /// How it fares, now and whenever that changes: interfaces and families with what the
+    /// operating system refused, a copied identity, static peers that are of no use. `Event`
+    /// says nothing of these.
+    pub fn status(&self) -> StatusStream {
+        StatusStream::new(&self.notes)
+    }
+
+    /// Says goodbye; the future is ready when that has left, after a second and a half at most.
+    /// All that is known expires. Dropping the behaviour says goodbye as well, without waiting;
+    /// the end of a program needs this.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "libp2p-056")]
+    /// # async fn f(mdns: &mut salut::libp2p::v056::tokio::Behaviour) {
+    /// let left = mdns.shutdown();
+    /// left.await;
+    /// # }
+    /// ```
+    pub fn shutdown(&mut self) -> impl Future<Output = ()> + Send + use<P> {
+        let task = std::mem::replace(&mut self.task, Task::Ended);
+        self.notes.ended();
+        async move {
+            if let Task::Running(running) = task {
+                running.shut_down().await;
+            }
+        }
     }
 
     /// The peers that are known, one item an address.
@@ -122,14 +151,18 @@ impl<P> Behaviour<P> {
     }
 
     fn start(&mut self) {
-        let (Task::Waiting(settings), Ok(runtime)) = (&self.task, Handle::try_current()) else { return };
-        self.task = match start::Running::new(&runtime, settings.clone(), &self.board) {
-            Ok(running) => Task::Running(running),
+        if !matches!(self.task, Task::Waiting(_)) {
+            return;
+        }
+        let Ok(runtime) = Handle::try_current() else { return };
+        let Task::Waiting(start) = std::mem::replace(&mut self.task, Task::Ended) else { return };
+        match Running::new(&runtime, *start, &self.board, &self.notes) {
+            Ok(running) => self.task = Task::Running(running),
             Err(error) => {
                 warn!(%error, "no peers will be found");
-                Task::Failed
+                self.notes.failed(error);
             }
-        };
+        }
         self.tell_listens();
     }
 
@@ -156,6 +189,12 @@ impl<P> Behaviour<P> {
         if !expired.is_empty() {
             self.pending.push_back(ToSwarm::GenerateEvent(Event::Expired(expired)));
         }
+    }
+}
+
+impl<P> Drop for Behaviour<P> {
+    fn drop(&mut self) {
+        self.notes.ended();
     }
 }
 

@@ -1,0 +1,207 @@
+//! What other implementations send, and what must not be believed.
+
+use super::*;
+use crate::wire::{Packer, RecordData, RecordType, Section};
+use crate::{Name, Txt};
+
+const SERVICE: &str = "_p2p._udp.local";
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+/// A response as its maker would send it.
+pub(super) struct Answer {
+    pointer: String,
+    owner: String,
+    texts: Vec<Vec<String>>,
+    section: Section,
+    ttl: u32,
+    flush: bool,
+}
+
+impl Answer {
+    /// rust-libp2p: a random name without a suffix, one TXT record an address.
+    fn rust(random: &str, addresses: &[&str]) -> Self {
+        let texts = addresses.iter().map(|address| vec![format!("dnsaddr={address}")]).collect();
+        Self {
+            pointer: random.to_owned(),
+            owner: random.to_owned(),
+            texts,
+            section: Section::Additional,
+            ttl: 360,
+            flush: true,
+        }
+    }
+
+    /// Whatever a stranger may say: labels with and without the service type, addresses that
+    /// are good, bad and ours.
+    pub(super) fn odd(label: u8, ttl: u32, flush: bool, told: &[(u8, u16)]) -> Self {
+        let owner =
+            if label.is_multiple_of(2) { format!("odd{label}") } else { format!("odd{label}.{SERVICE}") };
+        let address = |(kind, port): &(u8, u16)| {
+            let host = ["/ip4/10.0.7.1", "/ip4/127.0.0.1", "/ip6/fe80::1", "/ip6/fd00::1", "/dns/a.example"];
+            let host = host.get(usize::from(*kind)).copied().unwrap_or("/memory/1");
+            let peer =
+                if *kind == 0 && *port == 4000 { "peer0".to_owned() } else { format!("odd{}", label % 3) };
+            vec![format!("dnsaddr={host}/tcp/{port}/p2p/{peer}")]
+        };
+        Self {
+            pointer: owner.clone(),
+            owner,
+            texts: told.iter().map(address).collect(),
+            section: if flush { Section::Additional } else { Section::Answer },
+            ttl,
+            flush,
+        }
+    }
+
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        let mut packer = Packer::response(4096);
+        let pointer = RecordData::Ptr(name(&self.pointer));
+        packer.record(Section::Answer, &name(SERVICE), self.flush, self.ttl, &pointer).unwrap();
+        for text in &self.texts {
+            let txt = RecordData::Txt(Txt::from_strings(text).unwrap());
+            packer.record(self.section, &name(&self.owner), self.flush, self.ttl, &txt).unwrap();
+        }
+        packer.finish().to_vec()
+    }
+}
+
+/// One node and strangers.
+fn net() -> (Net, usize) {
+    let mut net = Net::new(1);
+    let at = net.node(360, 300);
+    net.run(secs(5));
+    (net, at)
+}
+
+fn hear(net: &mut Net, source: &str, answer: &Answer) {
+    let home = net.home;
+    net.lan.inject(home, source.parse().unwrap(), None, &answer.bytes());
+    net.run(ms(1));
+}
+
+const RUST: &str = "10.0.0.9:41234";
+
+#[test]
+fn an_answer_in_any_shape_is_read() {
+    let shapes = [
+        (
+            RUST,
+            Answer::rust("randomname1", &["/ip4/10.0.0.9/tcp/1/p2p/rust", "/ip4/10.0.0.9/udp/2/p2p/rust"]),
+        ),
+        (
+            "10.0.0.9:5353",
+            Answer {
+                pointer: format!("random.{SERVICE}"),
+                owner: format!("random.{SERVICE}"),
+                texts: vec![vec![
+                    "dnsaddr=/ip4/10.0.0.9/tcp/1/p2p/go".into(),
+                    "dnsaddr=/ip4/10.0.0.9/udp/2/p2p/go".into(),
+                ]],
+                section: Section::Answer,
+                ttl: 120,
+                flush: false,
+            },
+        ),
+    ];
+    for (source, answer) in shapes {
+        let (mut net, at) = net();
+        hear(&mut net, source, &answer);
+        assert_eq!(net.nodes[at].live.len(), 2, "{:?}", net.nodes[at].live);
+    }
+}
+
+#[test]
+fn a_new_name_of_a_known_peer_replaces_what_the_old_one_said() {
+    let (mut net, at) = net();
+    hear(&mut net, RUST, &Answer::rust("one", &["/ip4/10.0.0.9/tcp/1/p2p/rust"]));
+    net.run(secs(5));
+    hear(&mut net, RUST, &Answer::rust("two", &["/ip4/10.0.0.9/tcp/2/p2p/rust"]));
+    net.run(secs(1));
+    let live: Vec<&String> = net.nodes[at].live.keys().collect();
+    assert_eq!(live, ["/ip4/10.0.0.9/tcp/2/p2p/rust"]);
+    // From another address of the peer nothing is replaced.
+    hear(&mut net, "10.0.0.8:41234", &Answer::rust("three", &["/ip4/10.0.0.8/tcp/2/p2p/rust"]));
+    net.run(secs(2));
+    assert_eq!(net.nodes[at].live.len(), 2);
+}
+
+#[test]
+fn goodbyes_are_honoured() {
+    let (mut net, at) = net();
+    let mut answer = Answer::rust("one", &["/ip4/10.0.0.9/tcp/1/p2p/rust"]);
+    hear(&mut net, RUST, &answer);
+    net.run(secs(3));
+    answer.ttl = 0;
+    hear(&mut net, RUST, &answer);
+    assert_eq!(net.nodes[at].live.len(), 1);
+    net.run(secs(1));
+    assert_eq!(net.nodes[at].live.len(), 0);
+}
+
+#[test]
+fn what_cannot_be_dialled_is_not_reported() {
+    let (mut net, at) = net();
+    let addresses = [
+        "/ip4/127.0.0.1/tcp/1/p2p/rust",
+        "/ip4/172.17.0.1/tcp/1/p2p/rust",
+        "/ip4/0.0.0.0/tcp/1/p2p/rust",
+        "/ip4/224.0.0.1/tcp/1/p2p/rust",
+        "/ip6/fe80::9/tcp/1/p2p/rust",
+        "/ip6/::1/tcp/1/p2p/rust",
+        "/memory/1/p2p/rust",
+        "/ip4/10.0.0.9/tcp/1",
+        "/ip4/10.0.0.1/tcp/1/p2p/peer0",
+        "nonsense",
+        "/ip4/100.64.0.9/tcp/1/p2p/rust",
+        "/ip6/fd00::9/tcp/1/p2p/rust",
+        "/dns/example.org/tcp/1/p2p/rust",
+        "/ip4/10.0.0.9/tcp/1/p2p/rust",
+    ];
+    hear(&mut net, RUST, &Answer::rust("one", &addresses));
+    let live: Vec<&String> = net.nodes[at].live.keys().collect();
+    assert_eq!(live, [addresses[12], addresses[13], addresses[10], addresses[11]]);
+    assert!(net.nodes[at].live[addresses[13]] && !net.nodes[at].live[addresses[10]]);
+}
+
+#[test]
+fn a_stranger_cannot_grow_the_table_without_end_and_what_answers_stays() {
+    let (mut net, at) = net();
+    let friend = Answer::rust("friend", &["/ip4/10.0.0.8/tcp/1/p2p/friend"]);
+    hear(&mut net, "10.0.0.8:41234", &friend);
+    net.run(secs(2));
+    hear(&mut net, "10.0.0.8:41234", &friend);
+    for i in 0..3000_u32 {
+        let source = format!("10.0.{}.{}:4444", 1 + i % 7, 1 + i % 250);
+        let address = format!("/ip4/10.0.0.9/tcp/1/p2p/forged{i}");
+        let home = net.home;
+        let forged = Answer::rust(&format!("forged{i}"), &[&address]);
+        net.lan.inject(home, source.parse().unwrap(), None, &forged.bytes());
+        net.run(ms(5));
+    }
+    let node = &net.nodes[at];
+    assert!(node.live.len() <= 1024, "{}", node.live.len());
+    assert!(node.live.contains_key("/ip4/10.0.0.8/tcp/1/p2p/friend"));
+}
+
+#[test]
+fn a_foreign_peer_that_is_asked_stays() {
+    let (mut net, at) = net();
+    let answer = Answer::rust("one", &["/ip4/10.0.0.9/tcp/1/p2p/rust"]);
+    hear(&mut net, RUST, &answer);
+    net.lan.take_sent();
+    // Asked for in time and again, and when nobody answers it expires on time.
+    net.run(secs(361));
+    let asked = net.lan.take_sent().into_iter().filter(|sent| {
+        let message = crate::wire::Message::read(&sent.payload).unwrap();
+        sent.at > secs(5 + 175)
+            && sent.destination.is_ipv4()
+            && message.questions().any(|question| question.rtype == RecordType::PTR)
+    });
+    let asked: Vec<u64> = asked.map(|sent| sent.at.as_secs()).collect();
+    assert!(asked.len() >= 7, "{asked:?}");
+    assert_eq!(net.nodes[at].live.len(), 0);
+    assert_eq!(net.nodes[at].told.last().unwrap().at.as_secs(), 5 + 360);
+}
