@@ -1,7 +1,8 @@
-//! A drop-in for `libp2p-mdns`: peers of libp2p find each other on the local network.
+#![doc = include_str!("../../docs/LIBP2P.md")]
 //!
-//! With the feature `libp2p-056` [`v056`] stands for what `libp2p::mdns` is in libp2p 0.56, with
-//! `libp2p-057` [`v057`] for that of libp2p 0.57; change the `use` line and nothing else.
+//! # Files
+//!
+//! With the feature `libp2p-056` there is `v056`, with `libp2p-057` there is `v057`.
 //!
 //! | file | what |
 //! |---|---|

@@ -322,6 +322,8 @@ impl PeerTable {
                 let address = PeerAddress { peer: Arc::clone(&peer), bytes: Arc::clone(bytes) };
                 self.renew(now, link, address, *on_link, &instance, source, ttl);
             }
+            // There may have been no room for any of them.
+            self.forget_name(link, &instance, &peer);
             // RFC 6762 §10.2; and a new name of a peer from where it was heard before takes the
             // place of the old one: some make a new one for every answer.
             let until = after(now, GRACE);

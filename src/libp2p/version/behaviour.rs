@@ -1,6 +1,6 @@
 //! The behaviour that a swarm runs.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
@@ -60,10 +60,18 @@ pub struct Behaviour<P> {
     notes: Arc<Notes>,
     task: Task,
     listens: Vec<Multiaddr>,
-    /// What the swarm was told and is still true, and whether it is on one of our links.
-    live: Vec<(PeerId, Multiaddr)>,
+    /// What the swarm was told and is still true.
+    live: Vec<Known>,
     pending: VecDeque<ToSwarm<Event, Infallible>>,
     provider: PhantomData<fn() -> P>,
+}
+
+/// A pair that the swarm was told of.
+#[derive(Debug)]
+struct Known {
+    pair: (PeerId, Multiaddr),
+    /// Whether it is on one of our links.
+    on_link: bool,
 }
 
 /// The task that does the work.
@@ -133,7 +141,7 @@ impl<P> Behaviour<P> {
 
     /// The peers that are known, one item an address.
     pub fn discovered_nodes(&self) -> impl ExactSizeIterator<Item = &PeerId> {
-        self.live.iter().map(|(peer, _)| peer)
+        self.live.iter().map(|known| &known.pair.0)
     }
 
     /// Whether a peer is known.
@@ -175,12 +183,16 @@ impl<P> Behaviour<P> {
     }
 
     fn take(&mut self, news: News) {
-        let discovered: Vec<(PeerId, Multiaddr)> =
-            news.discovered.iter().filter_map(|(pair, _)| unpair(pair)).collect();
         let expired: Vec<(PeerId, Multiaddr)> = news.expired.iter().filter_map(unpair).collect();
-        self.live.retain(|pair| !expired.contains(pair));
-        self.live.extend(discovered.iter().cloned());
+        let gone: HashSet<&(PeerId, Multiaddr)> = expired.iter().collect();
+        self.live.retain(|known| !gone.contains(&known.pair));
+        let found = news.discovered.iter().filter_map(|(pair, on_link)| Some((unpair(pair)?, *on_link)));
+        let found: Vec<Known> = found.map(|(pair, on_link)| Known { pair, on_link }).collect();
+        let discovered: Vec<(PeerId, Multiaddr)> = found.iter().map(|known| known.pair.clone()).collect();
         let external = discovered.clone().into_iter();
+        self.live.extend(found);
+        // What is on a link of ours is dialled first.
+        self.live.sort_by_key(|known| !known.on_link);
         if !discovered.is_empty() {
             self.pending.push_back(ToSwarm::GenerateEvent(Event::Discovered(discovered)));
         }
@@ -219,8 +231,8 @@ impl<P: 'static> NetworkBehaviour for Behaviour<P> {
         _: &[Multiaddr],
         _: Endpoint,
     ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
-        let of_peer = self.live.iter().filter(|(peer, _)| Some(*peer) == maybe_peer);
-        Ok(of_peer.map(|(_, address)| address.clone()).collect())
+        let of_peer = self.live.iter().filter(|known| Some(known.pair.0) == maybe_peer);
+        Ok(of_peer.map(|known| known.pair.1.clone()).collect())
     }
 
     fn handle_established_outbound_connection(
