@@ -321,3 +321,32 @@ const MAX_ADDRESSES: usize = 8;
 fn random() -> u64 {
     std::hash::RandomState::new().build_hasher().finish()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_when_it_changes_and_says_what_is_wrong_until_it_is_right() {
+        let path = std::env::temp_dir().join(format!("salut-static-peers-{}.json", std::process::id()));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut file = FileLists { path: path.clone(), next: Instant::now(), seen: None, told: None };
+            let error = file.look().await.unwrap_err();
+            assert!(matches!(&error, StaticPeerError::Unreadable { path: of, .. } if *of == path), "{error}");
+            std::fs::write(&path, r#"{"static_peers":[{"name":"a","multiaddr":"10.0.0.1"}]}"#).unwrap();
+            assert_eq!(file.look().await.unwrap().unwrap(), [Ok(StaticPeer::named("a", "10.0.0.1"))]);
+            assert_eq!(file.look().await.unwrap(), None, "nothing has changed");
+            std::fs::write(&path, "{").unwrap();
+            let error = file.look().await.unwrap_err();
+            assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+            file.told = Some(error.clone());
+            assert_eq!(file.look().await.unwrap_err(), error, "it is still wrong");
+            file.told = None;
+            std::fs::write(&path, r#"{"static_peers":[]}"#).unwrap();
+            assert_eq!(file.look().await.unwrap().unwrap(), []);
+        });
+        std::fs::remove_file(&path).unwrap();
+    }
+}

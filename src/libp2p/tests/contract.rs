@@ -24,6 +24,7 @@ enum Happening {
     Expire(usize, usize),
     Heard(u8, bool, Vec<u8>),
     Told(u8, u8, u32, bool, Vec<(u8, u16)>),
+    Static(u64, Vec<(u8, u16)>),
     Look,
 }
 
@@ -49,6 +50,8 @@ fn happening() -> impl Strategy<Value = Happening> {
             prop::collection::vec((0..7_u8, 4000..4003_u16), 0..5),
         )
             .prop_map(|(low, label, ttl, flush, told)| Told(low, label, ttl, flush, told)),
+        2 => (0..2_u64, prop::collection::vec((0..4_u8, 4000..4003_u16), 0..4))
+            .prop_map(|(origin, peers)| Static(origin, peers)),
         4 => Just(Look),
     ]
 }
@@ -133,6 +136,14 @@ fn happen(net: &mut Net, happening: Happening) {
             net.lan.inject(net.home, ([10, 0, 7, low], 41_000).into(), None, &answer.bytes());
             net.run(ms(1));
         }
+        Happening::Static(origin, peers) => {
+            let address = |(peer, port): (u8, u16)| {
+                let text =
+                    format!("/ip4/10.0.7.1/tcp/{port}/p2p/{}{peer}", if peer < 2 { "peer" } else { "odd" });
+                read(&text).unwrap().address
+            };
+            net.set_static(0, origin, peers.into_iter().map(address).collect());
+        }
         Happening::Look => {}
     }
 }
@@ -161,6 +172,9 @@ proptest! {
             reader.live.iter().map(|address| String::from_utf8(address.bytes.to_vec()).unwrap()).collect();
         let known: BTreeSet<String> = net.nodes[0].live.keys().cloned().collect();
         prop_assert_eq!(told, known, "the reader knows what is true");
+        for origin in 0..2 {
+            net.set_static(0, origin, Vec::new());
+        }
         // Nobody answers any more: all is forgotten in the end.
         net.lose(1.0);
         net.run(secs(4501));

@@ -140,6 +140,11 @@ impl Net {
         }
     }
 
+    pub(super) fn set_static(&mut self, at: usize, origin: u64, peers: Vec<PeerAddress>) {
+        self.nodes[at].discovery.as_mut().unwrap().set_static(origin, peers);
+        self.nodes[at].take(&self.lan);
+    }
+
     /// The peer says goodbye.
     pub(super) fn stop(&mut self, at: usize) {
         let node = &mut self.nodes[at];
