@@ -34,6 +34,8 @@
 //! | `tokio` | the API with sockets: `Mdns`, `Announcement`, `Browse` | yes |
 //! | `cli` | the `salut` program | no |
 //! | `sim` | `sim::Lan`, a LAN in virtual time | no |
+//! | `libp2p-056`, `libp2p-057` | `libp2p`, in the place of `libp2p-mdns` | no |
+//! | `log` | what `tracing` is told goes to `log` as well | no |
 //!
 //! Without `tokio` there remain [`proto`], the engine without I/O, and [`wire`], its messages.
 
