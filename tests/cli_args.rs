@@ -125,7 +125,11 @@ fn a_timeout_has_a_unit_or_counts_seconds() {
 
 #[test]
 fn what_is_missing_or_unknown_is_said_with_the_usage() {
-    refused(&["browse"], &["--service <TYPE>", "usage: salut browse"]);
+    refused(&["browse", "--subtype", "_gpu"], &["--service <TYPE>", "usage: salut browse"]);
+    refused(&["browse", "--static-peers", "--json"], &["--static-peers", "--json"]);
+    refused(&["completions"], &["<SHELL>", "usage: salut completions"]);
+    refused(&["completions", "csh"], &["csh", "bash", "zsh"]);
+    refused(&["man", "walk"], &["\"walk\"", "announce", "doctor"]);
     refused(&["announce"], &["--instance <NAME> --service <TYPE> --port <PORT>", "usage: salut announce"]);
     refused(&["resolve"], &["<HOST>", "usage: salut resolve"]);
     refused(&["browse", "--servce", "_exo._tcp"], &["'--servce'", "'--service'"]);
@@ -143,7 +147,7 @@ fn a_bad_log_filter_is_said() {
 
 #[test]
 fn help_fits_a_terminal_and_shows_examples() {
-    for command in ["", "announce", "browse", "resolve"] {
+    for command in ["", "announce", "browse", "resolve", "doctor", "completions", "man"] {
         let args: Vec<_> = [command, "--help"].into_iter().filter(|arg| !arg.is_empty()).collect();
         let output = salut(&args);
         assert_eq!(output.status.code(), Some(0), "{args:?}");
@@ -169,6 +173,32 @@ fn help_documents_the_json_lines() {
         assert!(help("announce").contains(word), "{word}");
     }
     assert!(help("resolve").contains("addresses"));
+}
+
+#[test]
+fn completions_and_manual_pages_are_printed() {
+    let printed = |args: &[&str]| {
+        let output = salut(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert!(output.stderr.is_empty(), "{args:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = printed(&["completions", shell]);
+        for word in ["announce", "browse", "doctor", "static-peers"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    let page = printed(&["man"]);
+    assert!(
+        page.contains(".TH") && page.contains("salut\\-doctor(1)") || page.contains("salut-doctor(1)"),
+        "{page}"
+    );
+    for command in ["announce", "browse", "resolve", "doctor"] {
+        let page = printed(&["man", command]);
+        assert!(page.contains(".SH NAME") && page.contains(command), "{page}");
+        assert!(page.contains("Examples:"), "{page}");
+    }
 }
 
 #[test]

@@ -24,6 +24,8 @@ use libtest_mimic::Arguments;
 #[cfg(target_os = "linux")]
 mod avahi;
 #[cfg(target_os = "linux")]
+mod browse_all;
+#[cfg(target_os = "linux")]
 mod checks;
 #[cfg(target_os = "linux")]
 mod churn;
@@ -31,6 +33,8 @@ mod churn;
 mod conflicts;
 #[cfg(target_os = "linux")]
 mod corpus;
+#[cfg(target_os = "linux")]
+mod doctor;
 #[cfg(target_os = "linux")]
 mod exo_node;
 #[cfg(target_os = "linux")]
@@ -78,6 +82,8 @@ const TESTS: &[&[harness::Test]] = &[
     libp2p_avahi::TESTS,
     avahi::TESTS,
     corpus::TESTS,
+    doctor::TESTS,
+    browse_all::TESTS,
     links::TESTS,
     goodbye::TESTS,
     conflicts::TESTS,

@@ -44,7 +44,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 {about}.
 
 First it asks for about a second whether somebody has the name. If so, it adds a

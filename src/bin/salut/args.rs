@@ -13,6 +13,11 @@ pub(crate) struct Network {
 }
 
 impl Network {
+    /// Those that were given by name.
+    pub(crate) fn interfaces(&self) -> &[String] {
+        &self.interfaces
+    }
+
     /// A participant on these interfaces, or on all of them.
     pub(crate) fn builder(&self) -> Builder {
         self.interfaces.iter().fold(Mdns::builder(), |builder, name| builder.interface(name))

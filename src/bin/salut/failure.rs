@@ -1,7 +1,6 @@
 //! What goes wrong, as one line on stderr and an exit status.
 
 use std::error::Error as _;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -15,6 +14,8 @@ pub(crate) enum Failure {
     Usage(String),
     /// It found nothing, or could not run: exit status 1.
     Run(String),
+    /// It has told what is wrong already: exit status 1.
+    Told,
     /// Whoever read its output has seen enough, as with `| head -1`: quiet, exit status 0.
     Unread,
     /// Help, version, or what clap has to say of the command line.
@@ -27,6 +28,7 @@ impl Failure {
         let (message, status) = match self {
             Self::Usage(message) => (message, 2),
             Self::Run(message) => (message, 1),
+            Self::Told => return ExitCode::from(1),
             Self::Unread => return ExitCode::SUCCESS,
             Self::Clap(error) => match one_line(&error) {
                 Some(message) => (message, 2),
@@ -43,8 +45,7 @@ impl Failure {
 
 /// One line on stderr for the person in front of it.
 pub(crate) fn note(message: &str) {
-    // Nobody is left to be told that stderr is gone.
-    let _ = writeln!(std::io::stderr(), "salut: {}", printable(message));
+    crate::log::say(&format!("salut: {}", printable(message)));
 }
 
 impl From<clap::Error> for Failure {

@@ -1,14 +1,20 @@
-//! `salut`: announce, browse and resolve services on the local network from a terminal.
+//! `salut`: announce, browse, resolve and diagnose services on the local network from a terminal.
 
 mod announce;
 mod args;
 mod browse;
+mod doctor;
 mod ending;
+mod everything;
 mod failure;
 mod json;
+mod live;
 mod log;
+mod manual;
 mod output;
 mod resolve;
+mod static_peers;
+mod style;
 mod text;
 
 use std::convert::Infallible;
@@ -68,6 +74,7 @@ Examples:
   salut announce --instance \"My Node\" --service _exo._tcp --port 52415
   salut browse --service _exo._tcp
   salut resolve alpha.local
+  salut doctor
 
 'salut <COMMAND> --help' says more.
 
@@ -80,6 +87,9 @@ enum Command {
     Announce(announce::Args),
     Browse(browse::Args),
     Resolve(resolve::Args),
+    Doctor(doctor::Args),
+    Completions(manual::Completions),
+    Man(manual::Manual),
 }
 
 fn main() -> ExitCode {
@@ -112,6 +122,9 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Announce(args) => announce::run(args, ending).await,
         Command::Browse(args) => browse::run(args, ending).await,
         Command::Resolve(args) => resolve::run(args, ending).await,
+        Command::Doctor(args) => doctor::run(args, ending).await,
+        Command::Completions(args) => manual::completions(args).await,
+        Command::Man(args) => manual::manual(args).await,
     }
 }
 

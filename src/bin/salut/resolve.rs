@@ -31,7 +31,7 @@ pub(crate) struct Args {
     json: bool,
 }
 
-const HELP: &str = "\
+pub(crate) const HELP: &str = "\
 {about}.
 
 Prints all its addresses, IPv4 and IPv6, one a line. A link-local IPv6 address

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::IsTerminal as _;
 
-use salut::{Change, Instance, Txt};
+use salut::{Change, Instance, InstanceName, Interface, Lost, ServiceType, Txt};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::json::{address, is_unprintable};
@@ -20,9 +20,57 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
+/// An instance on an interface, as it is shown: every text is safe to print.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Node {
+    pub(crate) place: Place,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// Link-local ones with their scope.
+    pub(crate) addresses: Vec<String>,
+    pub(crate) attributes: Vec<String>,
+}
+
+/// What tells one row from another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) service: String,
+    pub(crate) name: String,
+    pub(crate) interface: String,
+}
+
+impl Place {
+    pub(crate) fn new(service: &ServiceType, name: &InstanceName, interface: &Interface) -> Self {
+        Self {
+            service: printable(&service.to_string()).into_owned(),
+            name: printable(&name.to_string()).into_owned(),
+            interface: printable(&interface.name).into_owned(),
+        }
+    }
+}
+
+impl From<&Lost> for Place {
+    fn from(lost: &Lost) -> Self {
+        Self::new(&lost.service, &lost.name, &lost.interface)
+    }
+}
+
+impl From<&Instance> for Node {
+    fn from(node: &Instance) -> Self {
+        Self {
+            place: Place::new(&node.service, &node.name, &node.interface),
+            host: printable(&node.host.to_string()).into_owned(),
+            port: node.port,
+            addresses: node.addresses.iter().map(|ip| address(*ip, &node.interface)).collect(),
+            attributes: attributes(&node.txt).collect(),
+        }
+    }
+}
+
 /// The columns at first: most names fit.
 const NAME_COLUMN: usize = 20;
 const PLACE_COLUMN: usize = 24;
+const TYPE_COLUMN: usize = 12;
 
 /// Columns grow up to this only: one long name should not push all others out of sight.
 const WIDEST_COLUMN: usize = 36;
@@ -31,17 +79,20 @@ const WIDEST_COLUMN: usize = 36;
 pub(crate) struct Table {
     name: usize,
     place: usize,
+    /// Where there are several service types.
+    service: Option<usize>,
     /// Where to fold; `None` for output that is not a terminal: there a change is one line.
     width: Option<usize>,
 }
 
 impl Table {
-    /// A table for stdout as it is.
-    pub(crate) fn for_stdout() -> Self {
+    /// A table for stdout as it is; with a column for the type if there are several.
+    pub(crate) fn for_stdout(with_types: bool) -> Self {
         let stdout = std::io::stdout();
         let width = stdout.is_terminal().then(|| terminal_size::terminal_size_of(&stdout)).flatten();
         Self {
             width: width.map(|(columns, _)| usize::from(columns.0)),
+            service: with_types.then_some(TYPE_COLUMN),
             name: NAME_COLUMN,
             place: PLACE_COLUMN,
         }
@@ -50,18 +101,28 @@ impl Table {
     /// `+ name  host:port  addresses  txt  (interface)`, or several lines if that is too
     /// wide for the terminal.
     pub(crate) fn change(&mut self, change: &Change) -> String {
-        let (mark, name, interface, node) = match change {
-            Change::Found(node) => ('+', &node.name, &node.interface, Some(node)),
-            Change::Updated(node) => ('~', &node.name, &node.interface, Some(node)),
-            Change::Lost(lost) => ('-', &lost.name, &lost.interface, None),
-        };
-        let mut items = vec![padded(format!("{mark} {name}"), &mut self.name)];
+        match change {
+            Change::Found(node) => self.node('+', &node.into()),
+            Change::Updated(node) => self.node('~', &node.into()),
+            Change::Lost(lost) => self.line('-', &lost.into(), None),
+        }
+    }
+
+    pub(crate) fn node(&mut self, mark: char, node: &Node) -> String {
+        self.line(mark, &node.place, Some(node))
+    }
+
+    fn line(&mut self, mark: char, place: &Place, node: Option<&Node>) -> String {
+        let mut items = vec![padded(format!("{mark} {}", place.name), &mut self.name)];
+        if let Some(column) = &mut self.service {
+            items.push(padded(place.service.clone(), column));
+        }
         if let Some(node) = node {
             items.push(padded(format!("{}:{}", node.host, node.port), &mut self.place));
-            items.extend(addresses(node));
-            items.extend(attributes(&node.txt));
+            items.extend(node.addresses.iter().cloned());
+            items.extend(node.attributes.iter().cloned());
         }
-        items.push(format!("({})", printable(&interface.name)));
+        items.push(format!("({})", place.interface));
         fold(&items, self.width)
     }
 }
@@ -96,13 +157,8 @@ fn fold(items: &[String], width: Option<usize>) -> String {
     text
 }
 
-/// The addresses of a node, link-local ones with their scope.
-fn addresses(node: &Instance) -> impl Iterator<Item = String> {
-    node.addresses.iter().map(|ip| address(*ip, &node.interface))
-}
-
 /// `key`, `key=value`, `key="a value"`, or `key=0x00ff` where it is not UTF-8.
-fn attributes(txt: &Txt) -> impl Iterator<Item = String> {
+pub(crate) fn attributes(txt: &Txt) -> impl Iterator<Item = String> {
     txt.attributes().map(|(key, value)| {
         let key = String::from_utf8_lossy(key);
         let text = match value.map(str::from_utf8) {

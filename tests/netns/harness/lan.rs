@@ -148,6 +148,13 @@ impl Bridge {
             ["packets", "bytes"].map(|what| found[what].as_u64().expect("a number"))
         })
     }
+
+    /// Runs `ip` commands where the bridge is, or the test fails.
+    #[track_caller]
+    pub fn ip<S: AsRef<str>>(&self, commands: &[S]) {
+        let all: String = commands.iter().map(|command| format!("{}\n", command.as_ref())).collect();
+        self.switch.must("ip", &["-batch", "-"], &all);
+    }
 }
 
 /// A host. Its processes are its own to hold; they go before it does.
@@ -193,8 +200,9 @@ impl Host {
         self.ip(&commands);
     }
 
-    /// One more interface, down and without addresses.
-    pub fn plug(&self, bridge: &Bridge, interface: &str) {
+    /// One more interface, down and without addresses; gives the bridge's port that it is
+    /// plugged into.
+    pub fn plug(&self, bridge: &Bridge, interface: &str) -> String {
         let port = format!("p{}", bridge.ports.fetch_add(1, Ordering::Relaxed));
         let (holder, name) = (self.namespaces.holder.id(), &bridge.name);
         let commands = format!(
@@ -203,6 +211,7 @@ impl Host {
         );
         bridge.switch.must("ip", &["-batch", "-"], &commands);
         self.switches.lock().unwrap().push(Arc::clone(&bridge.switch));
+        port
     }
 
     /// Runs `ip` commands, or the test fails.

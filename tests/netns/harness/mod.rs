@@ -29,6 +29,8 @@ pub enum Need {
     Zeroconf,
     /// `nft`, for loss and blocked directions.
     Nft,
+    /// Python 3, for a program that is in the way.
+    Python,
     /// The example `exo_node`, built.
     ExoNode,
     /// Nodes of libp2p in Rust, with its own mdns and with salut.
@@ -50,10 +52,13 @@ impl Need {
             Self::Nft if sandbox::find_program("nft").is_none() => {
                 Err("needs the program `nft` (package nftables)".to_owned())
             }
+            Self::Python if sandbox::find_program("python3").is_none() => {
+                Err("needs the program `python3` (package python3)".to_owned())
+            }
             Self::ExoNode => cli::exo_node().map(drop),
             Self::Libp2p => libp2p::available(),
             Self::Js => libp2p::js_available(),
-            Self::Nft | Self::Long | Self::Quiet => Ok(()),
+            Self::Nft | Self::Python | Self::Long | Self::Quiet => Ok(()),
         }
     }
 }
