@@ -6,9 +6,13 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
+use salut::wire::{RecordData, RecordType};
+
 use crate::harness::avahi::{self, Avahi};
+use crate::harness::capture::{Capture, Captured};
 use crate::harness::cli::{Announce, Browse, SERVICE};
 use crate::harness::lan::{Host, Lan};
+use crate::harness::message::{From, multicast, name, question};
 use crate::harness::process::Process;
 use crate::harness::{Late, Need, Test, report};
 
@@ -112,6 +116,8 @@ fn beside_salut_on_one_host_for_a_minute() {
     let ann = Host::on(&bridge, "ann", &["10.77.0.1/24", "fd77::1/64"]);
     let ben = Host::on(&bridge, "ben", &["10.77.0.2/24", "fd77::2/64"]);
     let avi = Host::on(&bridge, "avi", &["10.77.0.3/24", "fd77::3/64"]);
+    let asker = Host::on(&bridge, "asker", &["10.77.0.4/24", "fd77::4/64"]);
+    let wire = Capture::start(&asker);
     let (beside, afar) = (Avahi::start(&ann), Avahi::start(&avi));
     let began = Instant::now();
     let published = beside.publish("By Avahi", SERVICE, 1, &["by=avahi"]);
@@ -160,6 +166,7 @@ fn beside_salut_on_one_host_for_a_minute() {
         [&Browse::start(&ann, &[]), &Browse::start(&ben, &[])],
         [&beside.browse(SERVICE), &afar.browse(SERVICE)],
     );
+    only_avahi_answers_for_the_addresses(&asker, &wire);
     assert_eq!(beside.host_name(), "ann.local");
     let log = beside.log();
     assert!(!log.to_lowercase().contains("conflict"), "{log}");
@@ -172,6 +179,40 @@ fn beside_salut_on_one_host_for_a_minute() {
     leave(announce.0, "By salut", [&salut_near, &salut_far], far);
     leave(published, "By Avahi", [&salut_near, &salut_far], far);
     assert_eq!(beside.host_name(), "ann.local");
+}
+
+/// The reverse mapping of the machine's addresses leads to the machine's own name, asked for
+/// on either family, and nobody has said anything else in the whole minute.
+fn only_avahi_answers_for_the_addresses(asker: &Host, wire: &Capture) {
+    let nibbles = format!("1.{}7.7.d.f", "0.".repeat(27));
+    for asked in ["1.0.77.10.in-addr.arpa".to_owned(), format!("{nibbles}.ip6.arpa")] {
+        for from in [From::V4(5353), From::V6(5353)] {
+            let before = wire.packets().len();
+            multicast(asker, "eth0", from, &question(&asked, RecordType::PTR, false));
+            let answered = |packet: &Captured| {
+                let message = packet.message();
+                message.header.response
+                    && message.of_type(RecordType::PTR).any(|record| record.name == name(&asked))
+            };
+            thread::sleep(Duration::from_millis(1500));
+            let answers = wire.packets().split_off(before).into_iter().filter(answered).count();
+            // Avahi keeps each family's addresses to that family.
+            let due = asked.contains("ip6") == matches!(from, From::V6(_));
+            assert!(answers >= usize::from(due), "{asked} asked from {from:?}");
+        }
+    }
+    let told: Vec<_> = wire.packets().iter().map(Captured::message).collect();
+    let mut reverse = 0;
+    for record in told.iter().filter(|message| message.header.response).flat_map(|message| &message.records) {
+        if let RecordData::Ptr(target) = &record.1.data
+            && ["1.0.77.10.in-addr.arpa", &format!("{nibbles}.ip6.arpa")]
+                .contains(&record.1.name.to_string().as_str())
+        {
+            assert_eq!(target.to_string(), "ann.local", "{record:?}");
+            reverse += 1;
+        }
+    }
+    report(format!("the reverse mapping was told {reverse} times, by Avahi alone"));
 }
 
 fn leave(mut who: Process, instance: &str, salut: [&Browse; 2], avahi: [&avahi::Browse; 2]) {

@@ -62,6 +62,8 @@ mod libp2p_walls;
 #[cfg(target_os = "linux")]
 mod links;
 #[cfg(target_os = "linux")]
+mod questions;
+#[cfg(target_os = "linux")]
 mod updates;
 #[cfg(target_os = "linux")]
 mod wire;
@@ -90,6 +92,7 @@ const TESTS: &[&[harness::Test]] = &[
     churn::TESTS,
     updates::TESTS,
     wire::TESTS,
+    questions::TESTS,
     zeroconf::TESTS,
     exo_node::TESTS,
     checks::TESTS,

@@ -12,7 +12,7 @@ use crate::harness::capture::{Capture, Captured};
 use crate::harness::cli::{self, Announce, Browse, SERVICE};
 use crate::harness::lan::{Host, Lan};
 use crate::harness::message::{From, Whole, address, multicast, name, question};
-use crate::harness::{Test, report};
+use crate::harness::{Need, Test, report};
 
 pub const TESTS: &[Test] = &[
     ("wire::every_packet_is_in_order", &[], || every_packet(&["10.77.0.1/24", "fd77::1/64"])),
@@ -21,6 +21,7 @@ pub const TESTS: &[Test] = &[
     ("wire::one_answer_for_one_question", &[], one_answer_for_one_question),
     ("wire::nothing_on_interfaces_that_were_not_asked_for", &[], nothing_on_other_interfaces),
     ("wire::a_legacy_reply_is_the_exception", &[], a_legacy_reply_is_the_exception),
+    ("wire::dig_is_answered", &[Need::Dig], dig_is_answered),
 ];
 
 const SOON: Duration = Duration::from_secs(3);
@@ -263,4 +264,40 @@ fn a_legacy_reply_is_the_exception() {
         let reply = wire.wait(SOON, |packet| packet.destination.port() == port).expect("captured");
         assert_eq!(reply.hops, 255, "{reply:?}");
     }
+}
+
+/// `dig` at the host's address prints the answer. At the group's it hears nothing but what
+/// comes from the group's address, since its socket is connected; the reply is proper all the
+/// same.
+fn dig_is_answered() {
+    let lan = Lan::new();
+    let bridge = lan.bridge();
+    let ann = Host::on(&bridge, "ann", &["10.77.0.1/24"]);
+    let asker = Host::on(&bridge, "asker", &["10.77.0.2/24"]);
+    asker.ip(&["route add 224.0.0.0/4 dev eth0".to_owned()]);
+    let wire = Capture::start(&asker);
+    let announce = Announce::start(&ann, "Ann", 52415, &[]);
+    let (_, line) = announce.announced(Duration::from_secs(5));
+    let host = line["host"].as_str().unwrap();
+    let instance = format!("Ann.{SERVICE}.local");
+    let dig = |server: &str| {
+        let options = ["-p", "5353", "+time=2", "+tries=1", "+noall", "+comments", "+answer"];
+        asker.output("dig", &[&options[..], &[server, &instance, "SRV"]].concat())
+    };
+    let (success, printed) = dig("@10.77.0.1");
+    assert!(success && printed.contains("status: NOERROR"), "{printed}");
+    let srv = printed.lines().find(|line| line.starts_with(&instance)).expect(&printed);
+    let fields: Vec<_> = srv.split_whitespace().collect();
+    assert_eq!(fields[1..], ["10", "IN", "SRV", "0", "0", "52415", &format!("{host}.")]);
+
+    let before = wire.packets().len();
+    dig("@224.0.0.251");
+    let packets = wire.packets().split_off(before);
+    let asked = packets.iter().find(|packet| packet.sent).expect("the question");
+    let to_asker = |packet: &&Captured| !packet.sent && packet.destination == asked.source;
+    let reply = packets.iter().find(to_asker).expect("a reply to the port that asked");
+    let (question, reply) = (asked.message(), reply.message());
+    assert_eq!((reply.header.id, &reply.questions), (question.header.id, &question.questions));
+    assert!(reply.of_type(RecordType::SRV).next().is_some(), "{reply:#?}");
+    assert!(reply.records.iter().all(|(_, record)| record.ttl <= 10 && !record.cache_flush), "{reply:#?}");
 }

@@ -89,6 +89,11 @@ pub enum From {
 /// Sends a datagram to the group from an interface of a host, with TTL or hop limit 255, and
 /// returns the socket, for replies.
 pub fn multicast(host: &Host, interface: &str, from: From, payload: &[u8]) -> UdpSocket {
+    send(host, interface, from, None, payload)
+}
+
+/// The same, to one address or to the group.
+pub fn send(host: &Host, interface: &str, from: From, to: Option<IpAddr>, payload: &[u8]) -> UdpSocket {
     let (interface, payload) = (interface.to_owned(), payload.to_vec());
     host.inside(move || {
         let index = if_nametoindex(interface.as_str()).expect("the interface's index");
@@ -99,7 +104,8 @@ pub fn multicast(host: &Host, interface: &str, from: From, payload: &[u8]) -> Ud
                 SocketAddrV6::new(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb), 5353, 0, index).into()
             }
         };
-        socket.send_to(&payload, group).unwrap_or_else(|error| panic!("to {group}: {error}"));
+        let to = to.map_or(group, |address| SocketAddr::new(address, 5353));
+        socket.send_to(&payload, to).unwrap_or_else(|error| panic!("to {to}: {error}"));
         socket
     })
 }

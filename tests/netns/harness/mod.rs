@@ -27,6 +27,8 @@ pub enum Need {
     Avahi,
     /// python-zeroconf.
     Zeroconf,
+    /// `dig`, which knows DNS and no mDNS.
+    Dig,
     /// `nft`, for loss and blocked directions.
     Nft,
     /// Python 3, for a program that is in the way.
@@ -55,10 +57,13 @@ impl Need {
             Self::Python if sandbox::find_program("python3").is_none() => {
                 Err("needs the program `python3` (package python3)".to_owned())
             }
+            Self::Dig if sandbox::find_program("dig").is_none() => {
+                Err("needs the program `dig` (package bind9-dnsutils)".to_owned())
+            }
             Self::ExoNode => cli::exo_node().map(drop),
             Self::Libp2p => libp2p::available(),
             Self::Js => libp2p::js_available(),
-            Self::Nft | Self::Python | Self::Long | Self::Quiet => Ok(()),
+            Self::Nft | Self::Python | Self::Dig | Self::Long | Self::Quiet => Ok(()),
         }
     }
 }
