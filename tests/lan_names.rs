@@ -27,7 +27,8 @@ fn distinct(home: &Home) -> Option<BTreeSet<(InstanceName, HostName)>> {
     Some(all)
 }
 
-/// All have names of their own within `limit`, and keep them for ten minutes.
+/// All have names of their own within `limit`, and keep them for ten minutes; a hundred of
+/// them for two rounds of refreshes, without `SALUT_LONG=1`.
 fn settle(home: &mut Home, limit: f64) {
     let settled =
         home.run_until(millis(100), seconds(limit), |home| distinct(home).is_some() && home.all_know_all());
@@ -41,7 +42,7 @@ fn settle(home: &mut Home, limit: f64) {
     home.run(seconds(2.0));
     let renamed: Vec<usize> = home.views.iter().map(|view| view.renamed.len()).collect();
     let lost: Vec<usize> = home.views.iter().map(|view| view.lost.len()).collect();
-    home.run(seconds(600.0));
+    home.run(seconds(if long() || home.hosts.len() < 100 { 600.0 } else { 220.0 }));
     assert_eq!(distinct(home).as_ref(), Some(&names), "a name changed after all was settled");
     assert_eq!(home.views.iter().map(|view| view.renamed.len()).collect::<Vec<_>>(), renamed);
     assert_eq!(home.views.iter().map(|view| view.lost.len()).collect::<Vec<_>>(), lost);
@@ -76,7 +77,7 @@ fn a_hundred_hosts_of_which_half_have_one_name() {
 fn hosts_of_which_half_have_one_name_and_not_all_at_once() {
     with_seeds(1, 20, |seed| {
         let mut home = Home::new(seed);
-        for number in 0..if long() { 100 } else { 40 } {
+        for number in 0..if long() { 100 } else { 30 } {
             match number % 2 {
                 0 => home.join("alpha", "Node"),
                 _ => home.join(&format!("host-a{number}"), &format!("Other {number}")),
