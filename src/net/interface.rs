@@ -253,7 +253,9 @@ pub(crate) fn list() -> Result<Vec<InterfaceInfo>, NetError> {
 /// their interface: nothing can be sent from them, and nobody may be told of them.
 fn unready_v6() -> Vec<(Ipv6Addr, u32)> {
     if cfg!(any(target_os = "linux", target_os = "android")) {
-        std::fs::read_to_string("/proc/net/if_inet6").map(|text| parse_if_inet6(&text)).unwrap_or_default()
+        std::fs::read_to_string("/proc/thread-self/net/if_inet6")
+            .map(|text| parse_if_inet6(&text))
+            .unwrap_or_default()
     } else {
         Vec::new()
     }

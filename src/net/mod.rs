@@ -8,6 +8,7 @@ mod clock;
 mod command;
 mod error;
 mod handles;
+mod heartbeat;
 mod interface;
 mod kind;
 mod link;
@@ -97,6 +98,13 @@ pub(crate) fn seed() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
+async fn sleep_until(alarm: Option<Instant>) {
+    match alarm {
+        Some(alarm) => tokio::time::sleep_until(alarm.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 enum Woken {
     Command(Option<Command>),
     Readable,
@@ -169,12 +177,12 @@ impl Task {
         self.look(now());
         let mut closed = false;
         while !self.is_over(now()) {
-            let due = self.due();
+            let (due, alarm) = (self.due(), self.alarm());
             let woken = tokio::select! {
                 command = commands.recv(), if !closed => Woken::Command(command),
                 () = poll_fn(|cx| self.links.poll_readable(cx)) => Woken::Readable,
                 () = self.watch.ring() => Woken::Rang,
-                () = tokio::time::sleep_until(due.into()) => Woken::Due,
+                () = sleep_until(alarm) => Woken::Due,
             };
             let at = now();
             if at.saturating_duration_since(due) > GAP {
@@ -205,16 +213,22 @@ impl Task {
 
     /// When there is something to do even if nothing happens.
     fn due(&self) -> Instant {
+        self.alarm().map_or(self.watch.due(), |alarm| alarm.min(self.watch.due()))
+    }
+
+    /// When to wake up for it; the watch wakes by itself for the regular look.
+    fn alarm(&self) -> Option<Instant> {
         [
             self.engine.poll_timeout().map(|timeout| timeout.at.max(self.not_before)),
             self.links.due(),
             self.discoveries_due(),
             self.port.due(),
             self.leaving.as_ref().map(|leaving| leaving.until),
+            self.watch.alarm(),
         ]
         .into_iter()
         .flatten()
-        .fold(self.watch.due(), Instant::min)
+        .min()
     }
 
     #[cfg(feature = "_libp2p")]

@@ -79,9 +79,9 @@ impl Others {
         if !cfg!(any(target_os = "linux", target_os = "android")) {
             return Self::default();
         }
-        let Ok(v4) = std::fs::read_to_string("/proc/net/udp") else { return Self::default() };
+        let Ok(v4) = std::fs::read_to_string("/proc/thread-self/net/udp") else { return Self::default() };
         // Without IPv6 in the kernel the second list does not exist.
-        let v6 = std::fs::read_to_string("/proc/net/udp6").unwrap_or_default();
+        let v6 = std::fs::read_to_string("/proc/thread-self/net/udp6").unwrap_or_default();
         let mut holders: Vec<_> = parse(&v4, own).chain(parse(&v6, own)).take(MAX_HOLDERS).collect();
         holders.sort_unstable_by_key(|holder| holder.inode);
         Self { holders: Some(holders) }

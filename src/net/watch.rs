@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use tracing::debug;
 
+use super::heartbeat::Heartbeat;
 use super::pace::Gather;
 
 /// Between two looks while netlink tells of every change: only for what nobody foresaw.
@@ -155,6 +156,7 @@ pub(super) struct Watch {
     links: Hook<LinkBell>,
     gather: Gather,
     looked: Instant,
+    heartbeat: Heartbeat,
 }
 
 impl Watch {
@@ -165,18 +167,23 @@ impl Watch {
             links: Hook::new(now),
             gather: Gather::new(SETTLE, APART),
             looked: now,
+            heartbeat: Heartbeat::new(),
         }
     }
 
-    /// Waits for the next ring. May be dropped and called again.
+    /// Waits for the next ring, or until it is time to look in any case. May be dropped and
+    /// called again.
     pub(super) async fn ring(&mut self) {
-        poll_fn(|cx| {
+        let rang = poll_fn(|cx| {
             let addresses = self.addresses.poll_ring(cx);
             let links = self.links.poll_ring(cx);
-            if addresses || links { Poll::Ready(()) } else { Poll::Pending }
+            let beat = self.heartbeat.poll(cx).is_ready();
+            if addresses || links || beat { Poll::Ready(addresses || links) } else { Poll::Pending }
         })
         .await;
-        self.gather.ring(super::clock::now());
+        if rang {
+            self.gather.ring(super::clock::now());
+        }
     }
 
     /// Something else gives reason to look soon.
@@ -186,9 +193,17 @@ impl Watch {
 
     /// When to look at the interfaces next.
     pub(super) fn due(&self) -> Instant {
-        let every = if self.is_polling() { POLL } else { HEARTBEAT };
-        let regular = self.looked + every;
+        let regular = if self.heartbeat.has_beaten() { self.looked } else { self.looked + self.every() };
         self.gather.due().map_or(regular, |due| due.min(regular))
+    }
+
+    /// When to wake up for that, if [`ring`](Self::ring) does not do it.
+    pub(super) fn alarm(&self) -> Option<Instant> {
+        if self.heartbeat.runs() { self.gather.due() } else { Some(self.due()) }
+    }
+
+    fn every(&self) -> Duration {
+        if self.is_polling() { POLL } else { HEARTBEAT }
     }
 
     /// Whether the interfaces are looked at every few seconds, as nothing tells of changes.
@@ -203,6 +218,7 @@ impl Watch {
         self.looked = now;
         self.addresses.rehang(now);
         self.links.rehang(now);
+        self.heartbeat.set(self.every());
     }
 }
 

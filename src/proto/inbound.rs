@@ -162,10 +162,12 @@ impl Engine {
         if let Some(id) = claimed.filter(|_| record.ttl > 0) {
             self.hear_claimed(now, packet.link, id, &name, &data);
         }
-        if !kept {
+        let link = self.links.get_mut(&packet.link)?;
+        // Nobody here asks for anything: what we said ourselves need not be remembered, and
+        // its end wakes nobody up. Whoever asks later is answered by ourselves.
+        if !kept || (echo && link.asks.asks.is_empty()) {
             return None;
         }
-        let link = self.links.get_mut(&packet.link)?;
         link.hear_cached(now, &name, &data, record.ttl, packet.source, &mut self.shared);
         record.cache_flush.then_some((name, record.rtype))
     }
