@@ -33,6 +33,7 @@
 //! |---|---|---|
 //! | `tokio` | the API with sockets: `Mdns`, `Announcement`, `Browse` | yes |
 //! | `cli` | the `salut` program | no |
+//! | `metrics` | counters through the `metrics` facade, see [`networks`] | no |
 //! | `sim` | `sim::Lan`, a LAN in virtual time | no |
 //! | `libp2p-056`, `libp2p-057` | `libp2p`, in the place of `libp2p-mdns` | no |
 //! | `log` | what `tracing` is told goes to `log` as well | no |
@@ -53,6 +54,8 @@ pub mod service;
 pub mod standards {}
 #[doc = include_str!("../docs/CONFORMANCE.md")]
 pub mod conformance {}
+#[doc = include_str!("../docs/NETWORKS.md")]
+pub mod networks {}
 #[cfg(feature = "sim")]
 pub mod sim;
 pub mod txt;

@@ -118,7 +118,7 @@ pub(super) struct Link {
     /// Datagrams that came in, left, and were refused.
     pub(super) received: u64,
     sent: u64,
-    failed: u64,
+    pub(super) failed: u64,
     /// When each cause was complained about.
     complaints: BTreeMap<Complaint, Instant>,
 }
@@ -400,6 +400,11 @@ impl Link {
             failed: self.failed,
             cached,
         }
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(super) fn is_joined(&self) -> bool {
+        Family::BOTH.iter().any(|family| matches!(self.family_status(*family), FamilyStatus::Joined))
     }
 
     /// What makes the status another one.

@@ -393,6 +393,16 @@ impl Links {
         self.unused.hash(hasher);
     }
 
+    #[cfg(feature = "metrics")]
+    pub(super) fn reading(&self, engine: &crate::proto::Engine) -> super::metrics::Reading {
+        super::metrics::Reading {
+            counters: engine.counters(),
+            failed: self.links.values().map(|link| link.failed).sum(),
+            cached: self.links.keys().map(|index| engine.cached(LinkIndex(*index))).sum(),
+            joined: self.links.values().filter(|link| link.is_joined()).count(),
+        }
+    }
+
     /// The interfaces that are not used, and why.
     pub(super) fn unused(&self) -> &[(InterfaceInfo, Unused)] {
         &self.unused

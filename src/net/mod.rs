@@ -13,6 +13,8 @@ mod interface;
 mod kind;
 mod link;
 mod links;
+#[cfg(feature = "metrics")]
+mod metrics;
 #[cfg(target_os = "linux")]
 mod netlink;
 mod pace;
@@ -138,6 +140,8 @@ struct Task {
     /// Who else holds the port.
     others: Others,
     watchers: Watchers,
+    #[cfg(feature = "metrics")]
+    metrics: metrics::Metrics,
     buffer: Vec<u8>,
     keys: Vec<SocketKey>,
 }
@@ -168,6 +172,8 @@ impl Task {
             list_error: None,
             others,
             watchers: Watchers::default(),
+            #[cfg(feature = "metrics")]
+            metrics: metrics::Metrics::new(),
             buffer: vec![0; BUFFER_BYTES],
             keys: Vec::new(),
         }
@@ -205,6 +211,8 @@ impl Task {
             }
             self.timers(now());
             self.tell_watchers();
+            #[cfg(feature = "metrics")]
+            self.metrics.tell(self.links.reading(&self.engine));
         }
         for done in self.leaving.take().into_iter().flat_map(|leaving| leaving.done) {
             let _ = done.send(());

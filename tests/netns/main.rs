@@ -38,9 +38,15 @@ mod doctor;
 #[cfg(target_os = "linux")]
 mod exo_node;
 #[cfg(target_os = "linux")]
+mod flap;
+#[cfg(target_os = "linux")]
 mod goodbye;
 #[cfg(target_os = "linux")]
 mod harness;
+#[cfg(target_os = "linux")]
+mod idle;
+#[cfg(target_os = "linux")]
+mod interfaces;
 #[cfg(target_os = "linux")]
 mod lan_pairs;
 #[cfg(target_os = "linux")]
@@ -64,6 +70,8 @@ mod links;
 #[cfg(target_os = "linux")]
 mod questions;
 #[cfg(target_os = "linux")]
+mod trouble;
+#[cfg(target_os = "linux")]
 mod updates;
 #[cfg(target_os = "linux")]
 mod wire;
@@ -86,7 +94,11 @@ const TESTS: &[&[harness::Test]] = &[
     corpus::TESTS,
     doctor::TESTS,
     browse_all::TESTS,
+    idle::TESTS,
     links::TESTS,
+    flap::TESTS,
+    interfaces::TESTS,
+    trouble::TESTS,
     goodbye::TESTS,
     conflicts::TESTS,
     churn::TESTS,

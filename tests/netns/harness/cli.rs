@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::lan::Host;
 use super::process::{Line, Process};
 
-const SALUT: &str = env!("CARGO_BIN_EXE_salut");
+pub const SALUT: &str = env!("CARGO_BIN_EXE_salut");
 
 /// The service type that the tests announce and browse.
 pub const SERVICE: &str = "_exo._tcp";

@@ -6,6 +6,7 @@ pub mod capture;
 pub mod cli;
 pub mod lan;
 pub mod libp2p;
+pub mod local;
 pub mod message;
 pub mod process;
 
@@ -33,6 +34,8 @@ pub enum Need {
     Nft,
     /// Python 3, for a program that is in the way.
     Python,
+    /// A C compiler, for a library that refuses what another system would.
+    Cc,
     /// The example `exo_node`, built.
     ExoNode,
     /// Nodes of libp2p in Rust, with its own mdns and with salut.
@@ -60,10 +63,13 @@ impl Need {
             Self::Dig if sandbox::find_program("dig").is_none() => {
                 Err("needs the program `dig` (package bind9-dnsutils)".to_owned())
             }
+            Self::Cc if sandbox::find_program("cc").is_none() => {
+                Err("needs the program `cc` (package gcc)".to_owned())
+            }
             Self::ExoNode => cli::exo_node().map(drop),
             Self::Libp2p => libp2p::available(),
             Self::Js => libp2p::js_available(),
-            Self::Nft | Self::Python | Self::Dig | Self::Long | Self::Quiet => Ok(()),
+            Self::Nft | Self::Cc | Self::Python | Self::Dig | Self::Long | Self::Quiet => Ok(()),
         }
     }
 }

@@ -1,7 +1,9 @@
 //! A program that runs on a host: what it prints and when, signals to it, its end.
 
 use std::fmt::Write as _;
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -133,6 +135,52 @@ impl Process {
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).expect("a process id");
         kill(Pid::from_raw(pid), signal).unwrap_or_else(|error| panic!("{}: {signal}: {error}", self.label));
+    }
+
+    fn proc(&self, what: &str) -> PathBuf {
+        Path::new("/proc").join(self.child.id().to_string()).join(what)
+    }
+
+    fn of_threads(&self, what: &str) -> Vec<String> {
+        let threads = fs::read_dir(self.proc("task")).expect("it runs");
+        threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join(what)).ok()).collect()
+    }
+
+    /// The names of its threads.
+    pub fn threads(&self) -> Vec<String> {
+        self.of_threads("comm").iter().map(|name| name.trim_end().to_owned()).collect()
+    }
+
+    /// How often its threads went to sleep, which is how often they were woken.
+    pub fn switches(&self) -> u64 {
+        let count = |status: &String| {
+            let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+            line.and_then(|count| count.trim().parse::<u64>().ok()).expect("counted")
+        };
+        self.of_threads("status").iter().map(count).sum()
+    }
+
+    /// Processor time used, in ticks of 10 ms.
+    pub fn cpu_ticks(&self) -> u64 {
+        let stat = fs::read_to_string(self.proc("stat")).expect("it runs");
+        let after_name = stat.rsplit_once(')').expect("a name").1;
+        after_name.split_ascii_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+    }
+
+    pub fn open_files(&self) -> usize {
+        fs::read_dir(self.proc("fd")).expect("it runs").count()
+    }
+
+    /// Memory in use, in KiB.
+    pub fn memory_kib(&self) -> u64 {
+        let status = fs::read_to_string(self.proc("status")).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("told");
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// How it ended, if it has.
+    pub fn ended_by_itself(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// How it ended, or `None` if it still runs after `within`. What it printed has been read
