@@ -346,7 +346,9 @@ fn every_staged_fault_has_its_verdict() {
             scope.spawn(|| {
                 loop {
                     let Some(fault) = left.lock().unwrap().next() else { break };
-                    wrong.lock().unwrap().extend(try_out(fault));
+                    // Not while the lock is held: the others would wait for it.
+                    let found = try_out(fault);
+                    wrong.lock().unwrap().extend(found);
                 }
             });
         }

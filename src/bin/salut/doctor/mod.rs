@@ -29,7 +29,7 @@ use verdict::Cause;
 #[derive(clap::Args)]
 #[command(help_template = HELP, after_help = MORE)]
 pub(crate) struct Args {
-    /// Test the way to another machine that runs salut doctor, too
+    /// Test the way to another machine that runs it, too
     #[arg(long, value_name = "HOST")]
     with: Option<String>,
 
@@ -48,23 +48,26 @@ pub(crate) struct Args {
 pub(crate) const HELP: &str = "\
 {about}.
 
-Looks at each network interface: is it up, can it multicast, is the group joined,
-can we send, do we hear ourselves and others, do neighbours answer when asked
-directly, do routes and firewalls stand in the way. Ends with a verdict in one
-sentence and what to do.
+Looks at each network interface: is it up, can it multicast, is the group
+joined, can we send, do we hear ourselves and others, do neighbours answer when
+asked directly, do routes and firewalls stand in the way. Ends with a verdict in
+one sentence and what to do.
 
 {usage-heading} {usage}
 
 {all-args}{after-help}";
 
 const MORE: &str = "\
-With --with, run it on both machines at the same time, each with the other's name
-or address. Each tells the other what arrived, by multicast and by unicast, and
-so both can tell which way is blocked.
+With --with, run it on both machines at the same time, each with the other's
+name or address. Each tells the other what arrived, by multicast and by unicast,
+and so both can tell which way is blocked.
 
 Where nobody answers by multicast, up to 300 neighbours are asked one by one, by
 unicast to port 5353. An interface that was not chosen is asked as well, to see
 whether others are there.
+
+With --json there is one object with verdict, machine, interfaces, port_holders,
+duplicates and with; docs/DOCTOR.md describes them.
 
 Signs: ok good, !! bad, ?? not clear, -- to be known.
 
