@@ -21,6 +21,11 @@ pub const TESTS: &[Test] = &[
     ("browse_all::every_type_and_instance_is_listed", &[], every_type_and_instance_is_listed),
     ("browse_all::the_same_is_listed_as_by_avahi", &[Need::Avahi], the_same_is_listed_as_by_avahi),
     ("browse_all::a_terminal_shows_a_table", &[Need::Python], a_terminal_shows_a_table),
+    (
+        "browse_all::colours_are_for_terminals_that_want_them",
+        &[Need::Python],
+        colours_are_for_terminals_that_want_them,
+    ),
     ("browse_all::nothing_steers_the_terminal", &[Need::Python], nothing_steers_the_terminal),
     ("browse_all::peers_are_listed_as_a_file", &[], peers_are_listed_as_a_file),
 ];
@@ -140,11 +145,12 @@ _, status = os.waitpid(pid, 0)
 sys.exit(os.waitstatus_to_exitcode(status))
 ";
 
+const SALUT: &str = env!("CARGO_BIN_EXE_salut");
+
 /// What a terminal got, and how the program ended.
-fn in_a_terminal(host: &Host, seconds: &str, keys: &str, arguments: &[&str]) -> (String, Option<i32>) {
+fn in_a_terminal(host: &Host, seconds: &str, keys: &str, command: &[&str]) -> (String, Option<i32>) {
     let python = find_program("python3").expect("python3");
-    let program = env!("CARGO_BIN_EXE_salut");
-    let arguments = [&["-c", TERMINAL, seconds, keys, program], arguments].concat();
+    let arguments = [&["-c", TERMINAL, seconds, keys], command].concat();
     let mut process = host.spawn(python.to_str().unwrap(), &arguments);
     let status = process.ended(Duration::from_secs(60)).expect("the terminal is closed");
     let said = process.lines().pop().expect("what was said").text;
@@ -157,7 +163,7 @@ fn in_a_terminal(host: &Host, seconds: &str, keys: &str, arguments: &[&str]) -> 
 fn a_terminal_shows_a_table() {
     let (ann, ben) = two_hosts();
     let _node = announce(&ben, "Node", "_exo._tcp");
-    let (said, status) = in_a_terminal(&ann, "4", "jq", &["browse"]);
+    let (said, status) = in_a_terminal(&ann, "4", "jq", &[SALUT, "browse"]);
     assert_eq!(status, Some(0), "{said:?}");
     let (enter, leave) = ("\u{1b}[?1049h", "\u{1b}[?1049l");
     let (before, rest) = said.split_once(enter).expect("the other screen");
@@ -170,6 +176,32 @@ fn a_terminal_shows_a_table() {
     assert!(after.contains("+ Node ") && after.contains("10.77.0.2"), "{after:?}");
     // The cursor is shown again.
     assert!(said.rfind("\u{1b}[?25h") > said.rfind("\u{1b}[?25l"), "{said:?}");
+}
+
+fn colours_are_for_terminals_that_want_them() {
+    let (ann, ben) = two_hosts();
+    let _node = announce(&ben, "Node", "_exo._tcp");
+    let env = find_program("env").expect("env");
+    let env = env.to_str().unwrap();
+    for (command, wanted) in [
+        (&[SALUT, "doctor"][..], true),
+        (&[env, "NO_COLOR=1", SALUT, "doctor"], false),
+        (&[env, "TERM=dumb", SALUT, "doctor"], false),
+        (&[env, "NO_COLOR=1", SALUT, "browse", "--timeout", "2s"], false),
+    ] {
+        let (said, status) = in_a_terminal(&ann, "5", "", command);
+        assert_eq!(status, Some(0), "{command:?}: {said}");
+        assert_eq!(said.contains("\u{1b}[32m"), wanted, "{command:?}: {said:?}");
+        let coloured = said.split('\u{1b}').skip(1).any(|rest| {
+            let command: String = rest.chars().take_while(|c| !c.is_ascii_alphabetic()).collect();
+            rest[command.len()..].starts_with('m')
+        });
+        assert_eq!(coloured, wanted, "{command:?}: {said:?}");
+    }
+    let mut piped = run(&ann, &["doctor"]);
+    piped.ended(Duration::from_secs(40)).expect("it ends");
+    assert!(piped.lines().iter().all(|line| !line.text.contains('\u{1b}')), "{:?}", piped.lines());
+    assert!(piped.errors().is_empty(), "{}", piped.errors());
 }
 
 /// Names of a stranger reach the terminal as text only.
@@ -205,7 +237,7 @@ fn nothing_steers_the_terminal() {
                 thread::sleep(Duration::from_millis(500));
             }
         });
-        let shown = scope.spawn(|| in_a_terminal(&ann, "4", "jjq", &["-v", "browse"]).0);
+        let shown = scope.spawn(|| in_a_terminal(&ann, "4", "jjq", &[SALUT, "-v", "browse"]).0);
         let plain = scope.spawn(|| {
             let mut all = Vec::new();
             for arguments in [
