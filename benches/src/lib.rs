@@ -1,5 +1,8 @@
 //! What the benches share: the packets, and the way things are timed beside each other.
 
+#[cfg(target_os = "linux")]
+pub mod lan;
 pub mod mix;
+pub mod plot;
 pub mod race;
 pub mod report;

@@ -14,6 +14,7 @@ use super::counters::{Counters, count};
 use super::hash::Seeded;
 use super::io::{Event, Family, GROUP_V4, GROUP_V6, LinkIndex, LinkState, Transmit};
 use super::own::Own;
+use super::prepared::Prepared;
 use super::query::Asks;
 use super::respond::Answers;
 use super::rng::Rng;
@@ -205,6 +206,7 @@ pub(super) struct Link {
     pub(super) own: Own,
     pub(super) claims: BTreeMap<ClaimId, Phase>,
     pub(super) answers: Answers,
+    pub(super) prepared: Prepared,
     pub(super) asks: Asks,
     pub(super) cache: Cache,
     pub(super) instances: Instances,
@@ -226,6 +228,7 @@ impl Link {
             own: Own::new(seeded),
             claims: BTreeMap::new(),
             answers: Answers::default(),
+            prepared: Prepared::default(),
             asks: Asks::new(seeded),
             cache: Cache::new(index, limits, seeded),
             instances: Instances::new(seeded),

@@ -48,6 +48,7 @@ mod names;
 mod overhear;
 mod own;
 mod peer;
+mod prepared;
 mod probe;
 mod query;
 mod records;

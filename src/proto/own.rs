@@ -75,6 +75,8 @@ pub(super) struct Own {
     /// when it comes back.
     released: Released,
     next: u32,
+    /// Another number after every change.
+    state: u64,
 }
 
 /// Records that were multicast, and when.
@@ -92,6 +94,7 @@ impl Own {
             leads: BTreeSet::new(),
             released: VecDeque::new(),
             next: 0,
+            state: 0,
         }
     }
 
@@ -112,12 +115,20 @@ impl Own {
         self.released = memory;
     }
 
+    /// A number that stays as long as the records do.
+    pub(super) fn state(&self) -> u64 {
+        self.state
+    }
+
     pub(super) fn get(&self, key: RecordKey) -> Option<&OwnRecord> {
         self.records.get(&key)
     }
 
-    pub(super) fn get_mut(&mut self, key: RecordKey) -> Option<&mut OwnRecord> {
-        self.records.get_mut(&key)
+    /// It has just been multicast.
+    pub(super) fn told(&mut self, now: Instant, key: RecordKey) {
+        if let Some(own) = self.records.get_mut(&key) {
+            own.last = Some(now);
+        }
     }
 
     /// Whether there are records at a name.
@@ -161,6 +172,7 @@ impl Own {
 
     /// Replaces the records of a claim. One that stays keeps its key and its clock.
     pub(super) fn install(&mut self, claim: ClaimId, wanted: Vec<(Record, Telling)>) -> Installed {
+        self.state = self.state.wrapping_add(1);
         let mut installed = Installed::default();
         let before = self.claims.remove(&claim).unwrap_or_default();
         let mut keys = Vec::with_capacity(wanted.len());
@@ -277,4 +289,9 @@ impl Own {
             found.extend(nsec);
         }
     }
+}
+
+#[cfg(test)]
+pub(super) fn key_for_tests(number: u32) -> RecordKey {
+    RecordKey(number)
 }

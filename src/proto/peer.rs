@@ -265,9 +265,7 @@ impl Link {
         for (payload, records) in self.pack_lead(lead) {
             self.multicast(now, &payload, to, shared);
             for key in records {
-                if let Some(own) = self.own.get_mut(key) {
-                    own.last = Some(now);
-                }
+                self.own.told(now, key);
             }
         }
     }

@@ -8,26 +8,13 @@ use tracing::trace;
 
 use super::link::{Families, Link, Shared};
 use super::own::{MULTICAST_INTERVAL, RecordKey};
+use super::prepared::{Packed, Unit};
 use super::respond::Rule;
 use super::timer::Timer;
 use crate::wire::{MAX_SENT_BYTES, Message, Packer, Record, Section};
 
 /// The time to live in legacy replies is at most this, in seconds (RFC 6762 §6.7).
 const LEGACY_TTL_SECONDS: u32 = 10;
-
-/// An answer with all that goes into the same message.
-#[derive(Debug, Clone)]
-struct Unit {
-    answer: RecordKey,
-    ttl: Option<u32>,
-    additionals: Vec<RecordKey>,
-}
-
-/// What was packed, and which records are in it.
-struct Packed {
-    payload: Bytes,
-    records: BTreeSet<RecordKey>,
-}
 
 impl Link {
     /// Sends the multicast answers that are due, those that belong together in one message,
@@ -80,9 +67,7 @@ impl Link {
                 trace!(link = %self.state.name, bytes = packed.payload.len(), "multicast answer");
                 self.multicast(now, &packed.payload, to, shared);
                 for key in &packed.records {
-                    if let Some(own) = self.own.get_mut(*key) {
-                        own.last = Some(now);
-                    }
+                    self.own.told(now, *key);
                 }
                 rest = rest.get(count..).unwrap_or_default();
             }
@@ -169,7 +154,19 @@ impl Link {
     /// One message with as many of the units as fit. Of a single unit that does not fit as a
     /// whole the answer goes with what additionals there is room for, or, if it is too large
     /// for the link all by itself, alone (RFC 6762 §17).
-    fn pack_most(&self, units: &[Unit]) -> (usize, Option<Packed>) {
+    fn pack_most(&mut self, units: &[Unit]) -> (usize, Option<Packed>) {
+        let made_of = (self.own.state(), self.limit());
+        if let Some(packed) = self.prepared.find(made_of, units) {
+            return (units.len(), Some(packed));
+        }
+        let (count, packed) = self.pack_anew(units);
+        if let (Some(units), Some(packed)) = (units.get(..count), &packed) {
+            self.prepared.keep(made_of, units, packed);
+        }
+        (count, packed)
+    }
+
+    fn pack_anew(&self, units: &[Unit]) -> (usize, Option<Packed>) {
         let mut count = units.len();
         while count > 1 {
             let some = units.get(..count).unwrap_or_default();

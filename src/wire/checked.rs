@@ -22,7 +22,7 @@ impl End {
 }
 
 /// Places remembered without asking for memory.
-const FEW: usize = 32;
+const FEW: usize = 16;
 
 /// More labels than this are found behind pointers to places that are not remembered only
 /// where somebody means it: from then on every label of the packet is remembered.
@@ -83,7 +83,7 @@ impl Checked {
 }
 
 fn slot(at: usize) -> usize {
-    (at ^ (at >> 5)) % FEW
+    (at ^ (at >> 4)) % FEW
 }
 
 #[cfg(test)]

@@ -292,7 +292,7 @@ struct Seen {
 }
 
 /// More questions than this take memory to be told apart.
-const FEW_QUESTIONS: usize = 12;
+const FEW_QUESTIONS: usize = 10;
 
 impl Seen {
     fn key(question: &Question<'_>) -> u64 {

@@ -110,7 +110,8 @@ fn only_read<'a>(packets: &'a [Vec<u8>]) -> Contender<'a> {
         packets
             .iter()
             .map(|bytes| {
-                hickory_proto::op::Message::from_vec(black_box(bytes)).map_or(0, |message| message.answers.len())
+                hickory_proto::op::Message::from_vec(black_box(bytes))
+                    .map_or(0, |message| message.answers.len())
             })
             .sum()
     })
@@ -133,12 +134,23 @@ fn main() {
     compare(
         "Queries of the mix, about nobody here",
         &queries,
-        vec![("salut, announcing", Host::new()), ("salut, announcing and browsing", Host::browsing("_salut._tcp"))],
+        vec![
+            ("salut, announcing", Host::new()),
+            ("salut, announcing and browsing", Host::browsing("_salut._tcp")),
+        ],
     );
     compare("One question about nobody here", &queries[..1], vec![("salut", Host::new())]);
     known_answers();
-    compare("A question for a record that the one-second rule withholds", &[question("alpha.local", RecordType::A)], vec![("salut", Host::new())]);
-    compare("A question for two instances that the one-second rule withholds", &[question("_salut._tcp.local", RecordType::PTR)], vec![("salut", Host::new())]);
+    compare(
+        "A question for a record that the one-second rule withholds",
+        &[question("alpha.local", RecordType::A)],
+        vec![("salut", Host::new())],
+    );
+    compare(
+        "A question for two instances that the one-second rule withholds",
+        &[question("_salut._tcp.local", RecordType::PTR)],
+        vec![("salut", Host::new())],
+    );
     repeated_answer();
     responses();
     timers();
@@ -168,14 +180,23 @@ fn known_answers() {
         vec![packer.finish().to_vec()]
     };
     let ours = "_salut._tcp.local";
-    compare("Twenty known answers, ours among them", &packet(ours, &["One", "Two"]), vec![("salut", Host::new())]);
+    compare(
+        "Twenty known answers, ours among them",
+        &packet(ours, &["One", "Two"]),
+        vec![("salut", Host::new())],
+    );
     compare("Twenty known answers, not ours", &packet(ours, &[]), vec![("salut", Host::new())]);
-    compare("Twenty known answers about nobody here", &packet("_exo._tcp.local", &[]), vec![("salut", Host::new())]);
+    compare(
+        "Twenty known answers about nobody here",
+        &packet("_exo._tcp.local", &[]),
+        vec![("salut", Host::new())],
+    );
 }
 
 /// A question whose answer goes out, every second: from the packet to the datagram.
 fn repeated_answer() {
-    let packets = vec![question("alpha.local", RecordType::A), question("_salut._tcp.local", RecordType::PTR)];
+    let packets =
+        vec![question("alpha.local", RecordType::A), question("_salut._tcp.local", RecordType::PTR)];
     let mut datagrams = Vec::new();
     for packet in &packets {
         let mut host = Host::new();
@@ -210,7 +231,8 @@ fn repeated_answer() {
 fn announcement(service: &str, number: usize) -> Vec<u8> {
     let (service, host) = (name(service), name(&format!("host-{number:05}.local")));
     let instance = service.prepend(format!("Node {number:05}")).expect("a name");
-    let address = RecordData::A(std::net::Ipv4Addr::from_bits(0xc0a8_0000 | u32::try_from(number).expect("small")));
+    let address =
+        RecordData::A(std::net::Ipv4Addr::from_bits(0xc0a8_0000 | u32::try_from(number).expect("small")));
     let srv = Srv { priority: 0, weight: 0, port: 4242, target: host.clone() };
     let mut packer = Packer::response(1440);
     packer.record(Section::Answer, &service, false, 4500, &RecordData::Ptr(instance.clone())).expect("room");
@@ -224,7 +246,11 @@ fn announcement(service: &str, number: usize) -> Vec<u8> {
 /// A flood of responses, each about another instance, while browsing.
 fn responses() {
     let wanted: Vec<Vec<u8>> = (0..256).map(|number| announcement("_salut._tcp.local", number)).collect();
-    compare("Responses about 256 instances that are browsed for, again and again", &wanted, vec![("salut", Host::browsing("_salut._tcp"))]);
+    compare(
+        "Responses about 256 instances that are browsed for, again and again",
+        &wanted,
+        vec![("salut", Host::browsing("_salut._tcp"))],
+    );
     let idle: Vec<Vec<u8>> = (0..8192).map(|number| announcement("_exo._tcp.local", number)).collect();
     for (title, count) in [("64", 64), ("512", 512), ("8,192 (more than the cache holds)", 8192)] {
         let packets = &idle[..count];
@@ -243,15 +269,26 @@ fn timers() {
     }
     let cached = full.engine.cached(LINK);
     println!("\n{cached} records, each with its timer:");
-    compare("Responses already known: four records renewed", &few, vec![("salut, few timers", Host::new()), ("salut, 4,000 timers", full)]);
+    compare(
+        "Responses already known: four records renewed",
+        &few,
+        vec![("salut, few timers", Host::new()), ("salut, 4,000 timers", full)],
+    );
 }
 
 fn worst() {
-    println!("\n### The worst packets through the engine, nanoseconds a byte\n\n| packet | bytes | salut |\n|---|---|---|");
+    println!(
+        "\n### The worst packets through the engine, nanoseconds a byte\n\n| packet | bytes | salut |\n|---|---|---|"
+    );
     for sample in mix::worst() {
         let mut host = Host::browsing("_salut._tcp");
         let bytes = sample.bytes;
         let results = race(vec![contender("salut", || host.hear(black_box(&bytes), neighbour()))], heap);
-        println!("| {} | {} | {:.2} |", sample.name, bytes.len(), results[0].nanoseconds / bytes.len() as f64);
+        println!(
+            "| {} | {} | {:.2} |",
+            sample.name,
+            bytes.len(),
+            results[0].nanoseconds / bytes.len() as f64
+        );
     }
 }

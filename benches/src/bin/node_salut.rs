@@ -1,0 +1,58 @@
+//! salut as a contender of the LAN bench: `announce NAME TYPE PORT`, `browse TYPE`, `both …`.
+//! One line for each thing that happens; ends with its standard input.
+
+use std::io::Read as _;
+
+use salut::{Change, Mdns, Service};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let text = |at: usize| arguments.get(at).cloned().unwrap_or_default();
+    let (role, name, service, port) = match text(0).as_str() {
+        "browse" => ("browse".to_owned(), String::new(), text(1), 0),
+        role => (role.to_owned(), text(1), text(2), text(3).parse()?),
+    };
+    let mdns = Mdns::new()?;
+    println!("start");
+    let mut announcement = None;
+    let mut browse = None;
+    if role != "browse" {
+        let announced = mdns.announce(Service::new(&name, &service, port)?);
+        if role == "both" {
+            announcement = Some(announced.await?);
+        } else {
+            let announced = announced.await?;
+            println!("announced {}", announced.name());
+            announcement = Some(announced);
+        }
+    }
+    if role != "announce" {
+        browse = Some(mdns.browse(&service)?);
+    }
+    let (ended, mut end) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = std::io::stdin().read_to_end(&mut Vec::new());
+        let _ = ended.send(());
+    });
+    loop {
+        let next = async {
+            match &mut browse {
+                Some(browse) => browse.next().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            change = next => match change {
+                Some(Change::Found(found)) => println!("found {}", found.name),
+                Some(Change::Lost(lost)) => println!("lost {}", lost.name),
+                Some(_) => {}
+                None => break,
+            },
+            _ = &mut end => break,
+        }
+    }
+    drop(announcement);
+    mdns.shutdown().await;
+    Ok(())
+}

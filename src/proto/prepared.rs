@@ -1,0 +1,97 @@
+//! Answers as they were packed last: who is asked the same again gives the same again.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use bytes::Bytes;
+
+use super::own::RecordKey;
+
+/// How many messages a link keeps: what is asked for again and again is a handful. A record is
+/// answered once a second at most, so that looking through them costs little.
+const MAX_PREPARED: usize = 8;
+
+/// More records than this are rarely asked for together a second time.
+const MAX_RECORDS: usize = 64;
+
+/// An answer with all that goes into the same message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unit {
+    pub(super) answer: RecordKey,
+    pub(super) ttl: Option<u32>,
+    pub(super) additionals: Vec<RecordKey>,
+}
+
+/// What was packed, and which records are in it.
+#[derive(Debug, Clone)]
+pub(super) struct Packed {
+    pub(super) payload: Bytes,
+    pub(super) records: BTreeSet<RecordKey>,
+}
+
+/// A message, and all that it was made of.
+#[derive(Debug)]
+struct Message {
+    units: Vec<Unit>,
+    packed: Packed,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Prepared {
+    /// Which state of the link's records and of its limit they belong to.
+    made_of: (u64, usize),
+    /// Newest last.
+    messages: VecDeque<Message>,
+}
+
+impl Prepared {
+    /// The message of these units, if it was packed when the records and the limit were as they
+    /// are now.
+    pub(super) fn find(&self, made_of: (u64, usize), units: &[Unit]) -> Option<Packed> {
+        if self.made_of != made_of {
+            return None;
+        }
+        self.messages.iter().find(|message| message.units == units).map(|message| message.packed.clone())
+    }
+
+    pub(super) fn keep(&mut self, made_of: (u64, usize), units: &[Unit], packed: &Packed) {
+        if self.made_of != made_of {
+            self.made_of = made_of;
+            self.messages.clear();
+        }
+        if packed.records.len() > MAX_RECORDS {
+            return;
+        }
+        if self.messages.len() >= MAX_PREPARED {
+            self.messages.pop_front();
+        }
+        self.messages.push_back(Message { units: units.to_vec(), packed: packed.clone() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::own::key_for_tests;
+
+    #[test]
+    fn only_the_same_units_of_the_same_state_are_given_again() {
+        let unit = |n| vec![Unit { answer: key_for_tests(n), ttl: None, additionals: vec![] }];
+        let packed = |n: u32| Packed {
+            payload: Bytes::copy_from_slice(&n.to_be_bytes()),
+            records: BTreeSet::from([key_for_tests(n)]),
+        };
+        let mut prepared = Prepared::default();
+        assert!(prepared.find((0, 1440), &unit(1)).is_none());
+        prepared.keep((1, 1440), &unit(1), &packed(1));
+        let again = prepared.find((1, 1440), &unit(1)).unwrap();
+        // The very bytes, not a copy.
+        assert_eq!(again.payload.as_ptr(), prepared.find((1, 1440), &unit(1)).unwrap().payload.as_ptr());
+        assert!(prepared.find((1, 1440), &unit(2)).is_none());
+        assert!(prepared.find((2, 1440), &unit(1)).is_none());
+        assert!(prepared.find((1, 1280), &unit(1)).is_none());
+        for n in 0..100 {
+            prepared.keep((1, 1440), &unit(n), &packed(n));
+        }
+        assert_eq!(prepared.messages.len(), MAX_PREPARED);
+    }
+}
