@@ -5,18 +5,10 @@
 /// for nothing.
 const STEP: u32 = 0x9e37_79b1;
 
-/// The same backwards: `STEP` times this is 1.
-const STEP_BACK: u32 = inverse(STEP);
-
-const fn inverse(odd: u32) -> u32 {
-    let mut inverse = 1_u32;
-    // Newton's method: each step doubles the number of right bits.
-    let mut step = 0;
-    while step < 5 {
-        inverse = inverse.wrapping_mul(2_u32.wrapping_sub(odd.wrapping_mul(inverse)));
-        step += 1;
-    }
-    inverse
+/// What `odd` has to be multiplied with to make 1, by Newton's method: each step doubles the
+/// number of right bits, of which three are right at the start.
+fn inverse(odd: u32) -> u32 {
+    (0..4).fold(odd, |inverse, _| inverse.wrapping_mul(2_u32.wrapping_sub(odd.wrapping_mul(inverse))))
 }
 
 /// The hash of the root, and so of an end of which nothing is left.
@@ -27,18 +19,16 @@ pub(crate) const ROOT: u32 = 0;
 pub(crate) struct Folded {
     sum: u32,
     weight: u32,
-    back: u32,
 }
 
 impl Folded {
     /// No label yet.
-    pub(crate) const START: Self = Self { sum: 0, weight: 1, back: 1 };
+    pub(crate) const START: Self = Self { sum: 0, weight: 1 };
 
     /// One more label, with its length byte.
     pub(crate) fn push(&mut self, label: &[u8]) {
         self.sum = self.sum.wrapping_add(self.weight.wrapping_mul(label_hash(label)));
         self.weight = self.weight.wrapping_mul(STEP);
-        self.back = self.back.wrapping_mul(STEP_BACK);
     }
 
     /// The hash of the name that goes on with a name whose hash is `rest`.
@@ -48,7 +38,7 @@ impl Folded {
 
     /// The other way round: the hash of what is left of a name whose hash is `whole`.
     pub(crate) fn without(self, whole: u32) -> u32 {
-        self.back.wrapping_mul(whole.wrapping_sub(self.sum))
+        inverse(self.weight).wrapping_mul(whole.wrapping_sub(self.sum))
     }
 }
 

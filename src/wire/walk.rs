@@ -63,6 +63,15 @@ impl<'p> Walk<'p> {
 /// goes on from `start` and where the bytes behind it begin. 255 bytes hold at most 127
 /// labels, so that these need no count of their own.
 pub(super) fn measure(packet: &[u8], start: usize, checked: &mut Checked) -> Option<(End, usize)> {
+    // Most names in a packet are a pointer to one that is known.
+    if let Step::Pointer(target) = step(packet, start, start)?
+        && let Some(end) = checked.get(target)
+    {
+        let hops = end.hops.checked_add(1).filter(|hops| usize::from(*hops) <= MAX_POINTER_HOPS)?;
+        let end = End { hops, ..end };
+        checked.put(packet, start, end);
+        return Some((end, start.checked_add(2)?));
+    }
     let (mut at, mut run) = (start, start);
     let mut after = None;
     let mut part = Part::EMPTY;
