@@ -15,7 +15,7 @@ use std::fmt;
 /// | `Other` | InfiniBand, whatever else carries multicast | yes |
 /// | `Loopback` | `lo` | if nothing else can be used |
 /// | `Container` | `docker0`, `br-` and twelve hexadecimal digits, `virbr0`, `podman0`, `cni0`, `flannel.1`, `cali…`, `vboxnet0`, `vEthernet (WSL)` | if the machine has nothing but these and tunnels |
-/// | `Tunnel` | `tun0`, `tap0`, `wg0`, `tailscale0`, `utun3`, `ppp0`, ZeroTier, GRE, anything point-to-point | no; one that is not point-to-point as `Container` |
+/// | `Tunnel` | `tun0`, `tap0`, `wg0`, `tailscale0`, `utun3`, `ppp0`, `wwan0`, ZeroTier, GRE, anything point-to-point | no; one that is not point-to-point as `Container` |
 /// | `PeerToPeer` | Apple's `awdl0` and `llw0` | no |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -126,8 +126,24 @@ fn is_hexed(name: &str, prefix: &str, digits: usize) -> bool {
 }
 
 fn is_tunnel(name: &str) -> bool {
-    const NUMBERED: [&str; 10] =
-        ["tun", "tap", "utun", "wg", "ppp", "ipsec", "tailscale", "gif", "stf", "nebula"];
+    // The last five are lines to a mobile network: Linux, Android, iOS.
+    const NUMBERED: [&str; 15] = [
+        "tun",
+        "tap",
+        "utun",
+        "wg",
+        "ppp",
+        "ipsec",
+        "tailscale",
+        "gif",
+        "stf",
+        "nebula",
+        "wwan",
+        "rmnet",
+        "rmnet_data",
+        "ccmni",
+        "pdp_ip",
+    ];
     const BEGINNINGS: [&str; 8] =
         ["ZeroTier", "Tailscale", "WireGuard", "OpenVPN", "NordLynx", "nordlynx", "CloudflareWARP", "proton"];
     NUMBERED.iter().any(|prefix| is_numbered(name, prefix))
@@ -219,7 +235,18 @@ mod tests {
             (Wifi, &["wlan0", "wlp2s0", "wlx00e04c680123", "Wi-Fi", "Wi-Fi 2"]),
             (
                 Tunnel,
-                &["tun0", "tap0", "utun3", "wg0", "tailscale0", "ppp0", "ipsec0", "ztabcdefgh", "Tailscale"],
+                &[
+                    "tun0",
+                    "tap0",
+                    "utun3",
+                    "wg0",
+                    "tailscale0",
+                    "ppp0",
+                    "rmnet_data0",
+                    "pdp_ip0",
+                    "ztabcdefgh",
+                    "Tailscale",
+                ],
             ),
             (
                 Container,
