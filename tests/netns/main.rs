@@ -62,6 +62,8 @@ mod libp2p_many;
 #[cfg(target_os = "linux")]
 mod libp2p_pairs;
 #[cfg(target_os = "linux")]
+mod libp2p_static;
+#[cfg(target_os = "linux")]
 mod libp2p_times;
 #[cfg(target_os = "linux")]
 mod libp2p_walls;
@@ -90,6 +92,7 @@ const TESTS: &[&[harness::Test]] = &[
     libp2p_links::TESTS,
     libp2p_go::TESTS,
     libp2p_avahi::TESTS,
+    libp2p_static::TESTS,
     avahi::TESTS,
     corpus::TESTS,
     doctor::TESTS,

@@ -70,12 +70,22 @@ pub fn built(name: &str) -> PathBuf {
     folder().join("debug").join(name)
 }
 
-const RUST: [Stack; 6] =
-    [Stack::Rust048, Stack::Rust049, Stack::Salut056, Stack::Salut057, Stack::Shim048, Stack::Shim049];
+/// What it makes of Rust.
+const PROGRAMS: [&str; 9] = [
+    "libp2p-056",
+    "libp2p-057",
+    "salut-056",
+    "salut-057",
+    "shim-056",
+    "shim-057",
+    "built-056",
+    "plain-056",
+    "static_peers_over_http",
+];
 
 /// The nodes in Rust are there.
 pub fn available() -> Result<(), String> {
-    let missing = RUST.iter().map(|stack| built(stack.program())).find(|path| !path.is_file());
+    let missing = PROGRAMS.iter().map(|name| built(name)).find(|path| !path.is_file());
     missing.map_or(Ok(()), |path| Err(format!("needs {} (tests/peers/build makes it)", path.display())))
 }
 

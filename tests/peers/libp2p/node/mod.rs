@@ -5,7 +5,7 @@
 //! object a line.
 
 mod log;
-mod options;
+pub mod options;
 
 use std::collections::{BTreeSet, HashMap};
 use std::error::Error;
@@ -39,7 +39,12 @@ struct Node {
     dials: bool,
 }
 
-pub fn main() {
+type Mdns = mdns::tokio::Behaviour;
+
+/// How a node gets its mdns.
+pub type Make = fn(&Options, mdns::Config, PeerId) -> Result<Mdns, Box<dyn Error + Send + Sync>>;
+
+pub fn run(make: Make) {
     let began = Instant::now();
     let options = Options::read().unwrap_or_else(|error| {
         eprintln!("{error}");
@@ -47,13 +52,13 @@ pub fn main() {
     });
     log::start(options.log);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    if let Err(error) = runtime.block_on(run(options, began)) {
+    if let Err(error) = runtime.block_on(start(options, make, began)) {
         eprintln!("{error}");
         std::process::exit(1);
     }
 }
 
-async fn run(options: Options, began: Instant) -> Result<(), Box<dyn Error>> {
+async fn start(options: Options, make: Make, began: Instant) -> Result<(), Box<dyn Error>> {
     let key = Keypair::ed25519_from_bytes(options.seed)?;
     // As exo has it, but for what the test says.
     let mut config =
@@ -63,7 +68,7 @@ async fn run(options: Options, began: Instant) -> Result<(), Box<dyn Error>> {
         .with_tokio()
         .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)?
         .with_behaviour(|key| {
-            let mdns = mdns::tokio::Behaviour::new(config, key.public().to_peer_id())?;
+            let mdns = make(&options, config, key.public().to_peer_id())?;
             Ok(Behaviour { mdns })
         })?
         .with_swarm_config(|config| config.with_idle_connection_timeout(Duration::from_secs(3600)))

@@ -15,11 +15,20 @@ pub const USAGE: &str = "\
                     mdns::Config (2500, 1500, no)
 --redial S          dials every discovered address this often (5)
 --no-dial           never dials
+--static-peer PEER, --static-file PATH
+                    peers that are known beforehand; for nodes made by the builder
 --log LEVEL         what goes to standard error (warn)";
 
 pub enum Change {
     Listen(Multiaddr),
     Unlisten(Multiaddr),
+}
+
+/// Where static peers come from.
+#[allow(dead_code, reason = "not every node has them")]
+pub enum Static {
+    Peer(String),
+    File(String),
 }
 
 pub struct Options {
@@ -32,6 +41,8 @@ pub struct Options {
     pub enable_ipv6: bool,
     pub redial: Duration,
     pub dials: bool,
+    /// What only nodes made by the builder know.
+    pub statics: Vec<Static>,
     pub log: log::LevelFilter,
 }
 
@@ -46,6 +57,7 @@ impl Options {
             enable_ipv6: false,
             redial: Duration::from_secs(5),
             dials: true,
+            statics: Vec::new(),
             log: log::LevelFilter::Warn,
         };
         let mut arguments = env::args().skip(1);
@@ -67,6 +79,8 @@ impl Options {
                 "--enable-ipv6" => options.enable_ipv6 = true,
                 "--redial" => options.redial = seconds(rest, &argument)?,
                 "--no-dial" => options.dials = false,
+                "--static-peer" => options.statics.push(Static::Peer(value(rest, &argument)?)),
+                "--static-file" => options.statics.push(Static::File(value(rest, &argument)?)),
                 "--log" => options.log = value(rest, &argument)?,
                 _ => return Err(format!("{argument}: unknown\n{USAGE}")),
             }

@@ -6,5 +6,5 @@ use libp2p::mdns;
 mod node;
 
 fn main() {
-    node::main();
+    node::run(|_, config, peer| Ok(mdns::tokio::Behaviour::new(config, peer)?));
 }

@@ -6,5 +6,5 @@ use salut::libp2p::v057 as mdns;
 mod node;
 
 fn main() {
-    node::main();
+    node::run(|_, config, peer| Ok(mdns::tokio::Behaviour::new(config, peer)?));
 }
