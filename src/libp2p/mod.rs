@@ -34,6 +34,9 @@ pub use notes::{CopiedIdentity, PeerStatus, StaticPeersStatus, StatusStream};
 pub use static_peers::{StaticPeer, StaticPeerError};
 pub(crate) use task::{Discoveries, PeerCommand};
 
+#[doc = include_str!("../../docs/MOVING_FROM_LIBP2P_MDNS.md")]
+pub mod moving {}
+
 /// For libp2p 0.56.
 #[cfg(feature = "libp2p-056")]
 #[path = "version"]
