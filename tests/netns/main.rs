@@ -39,6 +39,7 @@ mod doctor;
 mod exo_node;
 #[cfg(target_os = "linux")]
 mod flap;
+mod flood;
 #[cfg(target_os = "linux")]
 mod goodbye;
 #[cfg(target_os = "linux")]
@@ -98,6 +99,7 @@ const TESTS: &[&[harness::Test]] = &[
     doctor::TESTS,
     browse_all::TESTS,
     idle::TESTS,
+    flood::TESTS,
     links::TESTS,
     flap::TESTS,
     interfaces::TESTS,

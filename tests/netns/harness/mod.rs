@@ -4,6 +4,7 @@
 pub mod avahi;
 pub mod capture;
 pub mod cli;
+pub mod flood;
 pub mod lan;
 pub mod libp2p;
 pub mod local;
