@@ -39,6 +39,7 @@ mod doctor;
 mod exo_node;
 #[cfg(target_os = "linux")]
 mod flap;
+#[cfg(target_os = "linux")]
 mod flood;
 #[cfg(target_os = "linux")]
 mod goodbye;
