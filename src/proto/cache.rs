@@ -278,6 +278,14 @@ impl Cache {
             self.shorten(key, after(now, GRACE), timers);
             return Heard::Nothing;
         }
+        // Said again in one breath, and nobody asked: there is nothing to be moved for that.
+        if let Some(entry) = self.entries.get_mut(&key)
+            && !wanted
+            && entry.is_said_again(now, ttl, source)
+        {
+            entry.families.set(Family::of(source), true);
+            return Heard::Renewed;
+        }
         self.unlist(key);
         let Some(entry) = self.entries.get_mut(&key) else { return Heard::Nothing };
         entry.ttl = ttl;

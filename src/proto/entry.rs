@@ -8,6 +8,9 @@ use super::timer::after;
 use crate::name::Name;
 use crate::wire::RecordData;
 
+/// Copies of one record closer together than this are one.
+const BREATH: Duration = Duration::from_millis(100);
+
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) name: Name,
@@ -41,6 +44,12 @@ impl Entry {
         let left = self.expires.saturating_duration_since(now);
         (left >= Duration::from_secs(self.ttl.into()).checked_div(2)?)
             .then(|| u32::try_from(left.as_secs()).unwrap_or(self.ttl))
+    }
+
+    /// Whether the very same was heard from the same source a moment ago.
+    pub(super) fn is_said_again(&self, now: Instant, ttl: u32, source: IpAddr) -> bool {
+        let just_now = now.saturating_duration_since(self.received) < BREATH;
+        just_now && !self.wanted && self.stage == 0 && self.ttl == ttl && self.source == source
     }
 
     /// What to prefer of several records of which only one can be true: one that is not on its
