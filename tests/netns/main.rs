@@ -74,6 +74,8 @@ mod links;
 #[cfg(target_os = "linux")]
 mod questions;
 #[cfg(target_os = "linux")]
+mod soak;
+#[cfg(target_os = "linux")]
 mod trouble;
 #[cfg(target_os = "linux")]
 mod updates;
@@ -101,6 +103,7 @@ const TESTS: &[&[harness::Test]] = &[
     browse_all::TESTS,
     idle::TESTS,
     flood::TESTS,
+    soak::TESTS,
     links::TESTS,
     flap::TESTS,
     interfaces::TESTS,

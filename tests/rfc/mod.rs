@@ -17,9 +17,11 @@ use salut::{Change, Service, ServiceType};
 pub use packet::{Content, Packet, query, read, response};
 
 /// Names the requirements that a test proves; `tests/conformance.rs` collects them.
+#[allow(unused_macros, reason = "each test file uses its share")]
 macro_rules! proves {
     ($($id:literal),+ $(,)?) => {};
 }
+#[allow(unused_imports, reason = "each test file uses its share")]
 pub(crate) use proves;
 
 /// Another host of the link, `10.0.0.0/24`.

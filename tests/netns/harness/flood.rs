@@ -42,7 +42,7 @@ impl Kind {
         let mut response = Packer::response(1440);
         let mut ask = |rtype, unicast| query.question(service, rtype, unicast).expect("it fits");
         match self {
-            Self::Irrelevant if number % 2 == 0 => {
+            Self::Irrelevant if number.is_multiple_of(2) => {
                 let other = name(&format!("_other{}._tcp.local", number % 97));
                 query.question(&other, RecordType::PTR, false).expect("it fits");
             }
@@ -68,7 +68,7 @@ impl Kind {
                     response.record(Section::Answer, owner, false, ttl, &data).expect("it fits");
                 };
                 add(service, 4500, RecordData::Ptr(instance.clone()));
-                if number % 2 == 0 {
+                if number.is_multiple_of(2) {
                     let srv = Srv { priority: 0, weight: 0, port: 4711, target: host.clone() };
                     add(&instance, 120, RecordData::Srv(srv));
                     add(&instance, 4500, RecordData::Txt(salut::Txt::new()));
