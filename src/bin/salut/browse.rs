@@ -212,7 +212,7 @@ async fn draw(
             _ = redraw.tick() => {
                 let unresolved = everything.unresolved().await;
                 state.set_unresolved(unresolved, Instant::now());
-                state.set_said(held.last());
+                state.set_said(held.last().or(everything.obstacle().await));
                 state.tidy(Instant::now());
                 drawn(screen, state)?;
             }

@@ -91,6 +91,13 @@ impl Everything {
         Ok(())
     }
 
+    /// Why nothing can be found, if nothing can.
+    pub(crate) async fn obstacle(&self) -> Option<String> {
+        let status = self.mdns.status().await.ok()?;
+        let nowhere = status.links.is_empty();
+        nowhere.then(|| "no network interface is up; waiting for one".to_owned())
+    }
+
     /// What was heard of and could not be resolved yet.
     pub(crate) async fn unresolved(&self) -> BTreeSet<Place> {
         let mut all = BTreeSet::new();

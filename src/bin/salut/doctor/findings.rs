@@ -56,12 +56,21 @@ pub(super) fn of_interface(facts: &Facts, one: &Interface) -> Vec<Finding> {
         all.push(finding(Mark::Bad, "up, but without an IP address"));
         return all;
     }
+    all.extend(makeshift_addresses(one));
     all.extend(family_findings(one));
     if one.families().iter().all(|(_, family)| family.socket != Socket::Open) {
         return all;
     }
     all.extend(neighbour_findings(facts, one));
     all
+}
+
+/// Addresses that an interface gives itself where nobody gives it one.
+fn makeshift_addresses(one: &Interface) -> Option<Finding> {
+    let given = one.v4.iter().any(|(ip, _)| !ip.is_link_local())
+        || one.v6.iter().any(|(ip, _)| !ip.is_unicast_link_local());
+    let text = "only link-local addresses: no router and no DHCP server gave it one";
+    (!given && one.kind != Kind::Loopback).then(|| finding(Mark::Unsure, text))
 }
 
 fn family_findings(one: &Interface) -> Vec<Finding> {
