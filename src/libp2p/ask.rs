@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 
 use super::address::{PeerAddress, Reach, Reader};
+use super::heard::read_string;
 use crate::name::Name;
 use crate::wire::{Message, Packer, RecordData, RecordType};
 
@@ -43,7 +44,6 @@ pub(crate) fn answers(
     source: IpAddr,
     read: Reader,
 ) -> Option<Vec<PeerAddress>> {
-    const KEY: &[u8] = b"dnsaddr=";
     let message = Message::read(payload).ok()?;
     let header = message.header();
     let repeated = message.questions().any(|question| question.name.is(service));
@@ -53,9 +53,7 @@ pub(crate) fn answers(
     let mut found: Vec<PeerAddress> = Vec::new();
     for record in message.records().filter(|record| record.rtype == RecordType::TXT) {
         let Some(RecordData::Txt(txt)) = record.data() else { continue };
-        let values = txt.strings().filter_map(|string| string.strip_prefix(KEY));
-        let read = values.filter_map(|value| read(std::str::from_utf8(value).ok()?));
-        for read in read {
+        for read in txt.strings().filter_map(|string| read_string(string, read)) {
             let good = match read.reach {
                 Reach::Ip(ip) => ip == source || is_global(ip),
                 Reach::Elsewhere => true,

@@ -163,6 +163,11 @@ impl Discovery {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn table(&self) -> &PeerTable {
+        &self.table
+    }
+
     /// What became known, or is no longer.
     pub(crate) fn poll_change(&mut self) -> Option<Change> {
         self.table.poll_change()

@@ -1,8 +1,6 @@
 //! Who is there: the peers heard on each link, and how long their addresses are good for.
 //!
-//! Peers are known by their PeerId, whatever names they give themselves. Read is whatever any
-//! libp2p implementation sends: TXT records among the answers or behind them, one or many of
-//! them, pointers to names without the service type behind, no SRV. No I/O and no clock.
+//! Peers are known by their PeerId, whatever names they give themselves. No I/O and no clock.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -10,9 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::address::{PeerAddress, Reach, ReadAddress, Reader, worth_dialling};
+use super::heard::{Heard, Told, read_response};
 use crate::name::Name;
 use crate::proto::{LinkIndex, LinkState, Rng};
-use crate::wire::{CLASS_IN, Message, RecordData, RecordRef, RecordType};
+use crate::wire::Message;
 
 /// The longest an address is believed without being heard again, in seconds, as for any
 /// record.
@@ -119,14 +118,6 @@ pub(crate) struct PeerTable {
     impostor: Option<Impostor>,
 }
 
-/// The addresses of one name in one message.
-struct Told {
-    instance: Name,
-    flush: bool,
-    ttl: u32,
-    addresses: Vec<ReadAddress>,
-}
-
 impl PeerTable {
     /// An empty table of the peer `own`, for this service type.
     pub(crate) fn new(own: Id, service: Name, read: Reader, seed: u64) -> Self {
@@ -161,6 +152,12 @@ impl PeerTable {
     /// Somebody else with our PeerId.
     pub(crate) fn poll_impostor(&mut self) -> Option<Impostor> {
         self.impostor.take()
+    }
+
+    /// How many names peers are known by, for tests of the bounds.
+    #[cfg(test)]
+    pub(crate) fn names(&self) -> usize {
+        self.names.len()
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
@@ -232,35 +229,9 @@ impl PeerTable {
         source: IpAddr,
         message: &Message<'_>,
     ) {
-        let mut targets: Vec<Name> = Vec::new();
-        for record in message.records().filter(|record| record.rtype == RecordType::PTR) {
-            if !record.name.is(&self.service) || !is_good(&record) {
-                continue;
-            }
-            let Some(RecordData::Ptr(target)) = record.data() else { continue };
-            if record.ttl == 0 {
-                self.goodbye(now, link, &target);
-            } else if !targets.contains(&target) {
-                targets.push(target);
-            }
-        }
-        let mut told: Vec<Told> = Vec::new();
-        for record in message.records().filter(|record| record.rtype == RecordType::TXT && is_good(record)) {
-            let instance = record.name.to_name();
-            let known = targets.contains(&instance) || instance.parent().as_ref() == Some(&self.service);
-            let Some(RecordData::Txt(txt)) = record.data().filter(|_| known) else { continue };
-            if record.ttl == 0 {
-                self.goodbye(now, link, &instance);
-                continue;
-            }
-            let addresses = txt.strings().filter_map(|string| self.read_string(string));
-            match told.iter_mut().find(|other| other.instance == instance) {
-                Some(other) => other.addresses.extend(addresses),
-                None => {
-                    let addresses = addresses.collect();
-                    told.push(Told { instance, flush: record.cache_flush, ttl: record.ttl, addresses });
-                }
-            }
+        let Heard { told, goodbyes } = read_response(message, &self.service, self.read);
+        for instance in goodbyes {
+            self.goodbye(now, link, &instance);
         }
         for told in told {
             self.take_in(now, link, state, source, told);
@@ -272,16 +243,6 @@ impl PeerTable {
     fn on(&self, link: LinkIndex) -> impl Iterator<Item = (&Id, &Peer)> {
         let from: PeerKey = (link, Arc::from([]));
         self.peers.range(from..).take_while(move |((at, _), _)| *at == link).map(|((_, id), peer)| (id, peer))
-    }
-
-    /// `dnsaddr=<multiaddr>`; keys compare without case (RFC 6763 §6.4).
-    fn read_string(&self, string: &[u8]) -> Option<ReadAddress> {
-        const KEY: &[u8] = b"dnsaddr=";
-        let (key, value) = string.split_at_checked(KEY.len())?;
-        if !key.eq_ignore_ascii_case(KEY) {
-            return None;
-        }
-        (self.read)(std::str::from_utf8(value).ok()?)
     }
 
     /// RFC 6762 §10.1.
@@ -469,11 +430,6 @@ impl PeerTable {
         }
         self.changes.push_back(Change { address: address.clone(), live });
     }
-}
-
-/// Class IN, and no TTL of 2^31 or more.
-fn is_good(record: &RecordRef<'_>) -> bool {
-    record.class == CLASS_IN && record.ttl < 0x8000_0000
 }
 
 /// When a lease is to be asked for next, or ends.

@@ -205,3 +205,17 @@ fn a_foreign_peer_that_is_asked_stays() {
     assert_eq!(net.nodes[at].live.len(), 0);
     assert_eq!(net.nodes[at].told.last().unwrap().at.as_secs(), 5 + 360);
 }
+
+#[test]
+fn a_known_peer_with_ever_new_names_and_addresses_does_not_grow_either() {
+    let (mut net, at) = net();
+    for i in 0..500_u16 {
+        let address = format!("/ip4/10.0.0.9/tcp/{}/p2p/rust", 1000 + i);
+        let home = net.home;
+        let answer = Answer::rust(&format!("name{i}"), &[&address]);
+        net.lan.inject(home, RUST.parse().unwrap(), None, &answer.bytes());
+        net.run(ms(1));
+    }
+    let table = net.nodes[at].discovery.as_ref().unwrap().table();
+    assert_eq!((net.nodes[at].live.len(), table.names()), (64, 64));
+}
