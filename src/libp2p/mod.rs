@@ -9,7 +9,7 @@
 //! | `version/` | what depends on the version of libp2p, compiled once for each |
 //! | `discovery` | one peer beside the engine |
 //! | `advertise`, `name` | what it announces |
-//! | `heard`, `table`, `address` | whom it hears |
+//! | `heard`, `table`, `lease`, `address` | whom it hears |
 //! | `board`, `notes` | what there is to tell the swarm, and beside it |
 //! | `static_peers`, `sources`, `ask` | peers that are known beforehand |
 //! | `task` | the peers of one [`Mdns`](crate::Mdns) |
@@ -21,6 +21,7 @@ mod board;
 mod config;
 mod discovery;
 mod heard;
+mod lease;
 mod name;
 mod notes;
 mod sources;

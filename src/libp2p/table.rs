@@ -9,27 +9,19 @@ use std::time::{Duration, Instant};
 
 use super::address::{PeerAddress, Reach, ReadAddress, Reader, worth_dialling};
 use super::heard::{Heard, Told, read_response};
+use super::lease::{GRACE, Lease, after};
 use crate::name::Name;
 use crate::proto::{LinkIndex, LinkState, Rng};
 use crate::wire::Message;
 
-/// The longest an address is believed without being heard again, in seconds, as for any
-/// record.
-const MAX_TTL_SECONDS: u32 = 4500;
+/// Where more peers are known than this, a refresh question waits for another peer to ask it …
+const FEW_PEERS: usize = 8;
 
-/// What is replaced or taken back lives so long (RFC 6762 §10.1, §10.2).
-const GRACE: Duration = Duration::from_secs(1);
+/// … up to so long for each peer …
+const SPREAD_PER_PEER: Duration = Duration::from_millis(20);
 
-/// The parts of a lifetime, in thousandths, at which an address is asked for. RFC 6762 §5.2
-/// begins at 800; from 500 on a peer answers again whatever is known of it (§7.1), and a
-/// living peer must not expire on a bad network.
-const REFRESH: [u32; 7] = [500, 600, 700, 800, 850, 900, 950];
-
-/// Up to so many thousandths are added to each (RFC 6762 §5.2).
-const REFRESH_JITTER: u32 = 20;
-
-/// Shorter lives are not worth a question.
-const MIN_REFRESHED: Duration = Duration::from_secs(5);
+/// … and up to this part of a lifetime.
+const SPREAD_PART: u32 = 50;
 
 /// The most peers on one link …
 const MAX_PEERS: usize = 1024;
@@ -55,22 +47,6 @@ pub(crate) struct Impostor {
     pub(crate) source: IpAddr,
     pub(crate) link: LinkIndex,
     pub(crate) reach: Reach,
-}
-
-/// How long one address of a peer is good for.
-#[derive(Debug)]
-struct Lease {
-    on_link: bool,
-    /// Under which name and from where it was heard last.
-    instance: Name,
-    source: IpAddr,
-    received: Instant,
-    expires: Instant,
-    ttl: Duration,
-    /// How many refreshes have been asked for.
-    stage: usize,
-    /// Its entry among the wakes.
-    wake: Instant,
 }
 
 /// A peer on a link.
@@ -114,6 +90,8 @@ pub(crate) struct PeerTable {
     /// What each source of static peers gave last.
     statics: BTreeMap<u64, BTreeSet<PeerAddress>>,
     changes: VecDeque<Change>,
+    /// When to ask on a link, because somebody there gets old.
+    planned: BTreeMap<LinkIndex, Instant>,
     asks: BTreeSet<LinkIndex>,
     impostor: Option<Impostor>,
 }
@@ -132,6 +110,7 @@ impl PeerTable {
             alive: BTreeMap::new(),
             statics: BTreeMap::new(),
             changes: VecDeque::new(),
+            planned: BTreeMap::new(),
             asks: BTreeSet::new(),
             impostor: None,
         }
@@ -162,7 +141,7 @@ impl PeerTable {
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        self.wakes.first().map(|(at, _)| *at)
+        self.wakes.first().map(|(at, _)| *at).into_iter().chain(self.planned.values().copied()).min()
     }
 
     // ---- inputs
@@ -177,15 +156,35 @@ impl PeerTable {
                 .get_mut(&(*link, Arc::clone(&address.peer)))
                 .and_then(|peer| peer.leases.get_mut(&address.bytes));
             let Some(lease) = lease else { continue };
-            if lease.expires <= now {
+            if lease.is_over(now) {
                 self.end(&key);
                 continue;
             }
-            lease.stage = lease.stage.saturating_add(1);
-            lease.wake = wake_of(lease, &mut self.rng);
-            self.asks.insert(*link);
-            self.wakes.insert((lease.wake, key));
+            lease.grow_old(&mut self.rng);
+            let (link, ttl) = (*link, lease.ttl);
+            self.wakes.insert((lease.wake(), key));
+            self.plan(now, link, ttl);
         }
+        let due = self.planned.iter().filter(|(_, at)| **at <= now).map(|(link, _)| *link);
+        for link in due.collect::<Vec<LinkIndex>>() {
+            self.planned.remove(&link);
+            // Another peer may have asked, and so for us.
+            if self.on(link).any(|(_, peer)| peer.leases.values().any(Lease::is_old)) {
+                self.asks.insert(link);
+            }
+        }
+    }
+
+    /// Plans a question, at once among a few. All who know the same peers would else ask for
+    /// them in the same moment.
+    fn plan(&mut self, now: Instant, link: LinkIndex, ttl: Duration) {
+        if self.planned.contains_key(&link) {
+            return;
+        }
+        let peers = self.on(link).count();
+        let most = SPREAD_PER_PEER.saturating_mul(u32::try_from(peers).unwrap_or(u32::MAX));
+        let most = if peers <= FEW_PEERS { Duration::ZERO } else { most.min(ttl / SPREAD_PART) };
+        self.planned.insert(link, after(now, self.rng.between(Duration::ZERO, most)));
     }
 
     /// A link is gone, and with it who was there (RFC 6762 §10.3).
@@ -256,7 +255,6 @@ impl PeerTable {
 
     fn take_in(&mut self, now: Instant, link: LinkIndex, state: &LinkState, source: IpAddr, told: Told) {
         let Told { instance, flush, ttl, addresses } = told;
-        let ttl = Duration::from_secs(ttl.min(MAX_TTL_SECONDS).into());
         let mut by_peer: BTreeMap<Id, Vec<(Id, bool)>> = BTreeMap::new();
         for ReadAddress { address, reach } in addresses {
             if address.peer == self.own {
@@ -305,20 +303,10 @@ impl PeerTable {
         on_link: bool,
         instance: &Name,
         source: IpAddr,
-        ttl: Duration,
+        ttl: u32,
     ) {
         let Some(peer) = self.peers.get_mut(&(link, Arc::clone(&address.peer))) else { return };
-        let mut lease = Lease {
-            on_link,
-            instance: instance.clone(),
-            source,
-            received: now,
-            expires: after(now, ttl),
-            ttl,
-            stage: 0,
-            wake: now,
-        };
-        lease.wake = wake_of(&lease, &mut self.rng);
+        let lease = Lease::new(now, ttl, on_link, instance.clone(), source, &mut self.rng);
         let before = peer.leases.get(&address.bytes);
         if before.is_none() && peer.leases.len() >= MAX_ADDRESSES {
             return;
@@ -326,9 +314,9 @@ impl PeerTable {
         let is_new = before.is_none_or(|before| before.on_link != on_link);
         let former = before.map(|before| before.instance.clone()).filter(|former| former != instance);
         let key = (link, address);
-        let wake = lease.wake;
+        let wake = lease.wake();
         if let Some(before) = peer.leases.insert(Arc::clone(&key.1.bytes), lease) {
-            self.wakes.remove(&(before.wake, key.clone()));
+            self.wakes.remove(&(before.wake(), key.clone()));
         }
         if let Some(former) = former {
             self.forget_name(link, &former, &key.1.peer);
@@ -344,13 +332,11 @@ impl PeerTable {
     fn shorten(&mut self, link: LinkIndex, peer: &Id, until: Instant, which: impl Fn(&Id, &Lease) -> bool) {
         let Some(known) = self.peers.get_mut(&(link, Arc::clone(peer))) else { return };
         for (bytes, lease) in &mut known.leases {
-            if lease.expires > until && which(bytes, lease) {
+            let before = lease.wake();
+            if which(bytes, lease) && lease.shorten(until) {
                 let address = PeerAddress { peer: Arc::clone(peer), bytes: Arc::clone(bytes) };
-                let mut entry = (lease.wake, (link, address));
+                let mut entry = (before, (link, address));
                 self.wakes.remove(&entry);
-                lease.expires = until;
-                lease.stage = REFRESH.len();
-                lease.wake = until;
                 entry.0 = until;
                 self.wakes.insert(entry);
             }
@@ -396,7 +382,7 @@ impl PeerTable {
         let at = (*link, Arc::clone(&address.peer));
         let Some(peer) = self.peers.get_mut(&at) else { return };
         let Some(lease) = peer.leases.remove(&address.bytes) else { return };
-        self.wakes.remove(&(lease.wake, key.clone()));
+        self.wakes.remove(&(lease.wake(), key.clone()));
         if peer.leases.is_empty() {
             self.peers.remove(&at);
         }
@@ -430,18 +416,4 @@ impl PeerTable {
         }
         self.changes.push_back(Change { address: address.clone(), live });
     }
-}
-
-/// When a lease is to be asked for next, or ends.
-fn wake_of(lease: &Lease, rng: &mut Rng) -> Instant {
-    let Some(part) = REFRESH.get(lease.stage).filter(|_| lease.ttl >= MIN_REFRESHED) else {
-        return lease.expires;
-    };
-    let part = part.saturating_add(rng.up_to(REFRESH_JITTER));
-    let wait = lease.ttl.saturating_mul(part).checked_div(1000).unwrap_or(lease.ttl);
-    after(lease.received, wait).min(lease.expires)
-}
-
-fn after(at: Instant, wait: Duration) -> Instant {
-    at.checked_add(wait).unwrap_or(at)
 }

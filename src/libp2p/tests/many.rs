@@ -27,3 +27,22 @@ fn a_hundred_that_start_together_all_know_each_other_in_few_packets() {
     // libp2p-mdns: each of 100 questions is answered by all.
     assert!(v4 < 5000 && v6 < 5000, "{v4} {v6}");
 }
+
+#[test]
+fn one_of_many_asks_when_all_get_old() {
+    let mut net = Net::new(1);
+    for _ in 0..30 {
+        net.node(360, 300);
+    }
+    net.run(secs(170));
+    net.lan.take_sent();
+    net.run(secs(30));
+    let sent = net.lan.take_sent();
+    let v4 = sent.iter().filter(|sent| sent.destination.is_ipv4());
+    let (asked, answered): (Vec<_>, Vec<_>) =
+        v4.partition(|sent| !crate::wire::Message::read(&sent.payload).unwrap().header().response);
+    println!("{} questions and {} answers at half life", asked.len(), answered.len());
+    assert!((1..=12).contains(&asked.len()), "{}", asked.len());
+    assert!((30..=60).contains(&answered.len()), "{}", answered.len());
+    assert_eq!(net.expired(), 0);
+}
