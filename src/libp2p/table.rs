@@ -18,7 +18,7 @@ use crate::wire::Message;
 const FEW_PEERS: usize = 8;
 
 /// … up to so long for each peer …
-const SPREAD_PER_PEER: Duration = Duration::from_millis(20);
+const SPREAD_PER_PEER: Duration = Duration::from_millis(100);
 
 /// … and up to this part of a lifetime.
 const SPREAD_PART: u32 = 50;
