@@ -113,3 +113,41 @@ impl Close for Newest {
         self.change(|inner| inner.closed = true);
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use crate::proto::Counters;
+
+    fn status(polling: bool) -> Status {
+        Status {
+            links: Vec::new(),
+            unused: Vec::new(),
+            list_error: None,
+            polling,
+            holders: None,
+            counters: Counters::default(),
+        }
+    }
+
+    #[test]
+    fn an_unread_watch_holds_the_newest_alone_and_ends_after_it() {
+        let newest = Arc::new(Newest::default());
+        let mut watch = StatusWatch { newest: Arc::clone(&newest) };
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut watch).poll_next(&mut cx).is_pending());
+        newest.put(status(false));
+        newest.put(status(true));
+        let Poll::Ready(Some(told)) = Pin::new(&mut watch).poll_next(&mut cx) else { panic!() };
+        assert!(told.polling);
+        assert!(Pin::new(&mut watch).poll_next(&mut cx).is_pending());
+        newest.put(status(false));
+        newest.close();
+        assert!(matches!(Pin::new(&mut watch).poll_next(&mut cx), Poll::Ready(Some(_))));
+        assert!(matches!(Pin::new(&mut watch).poll_next(&mut cx), Poll::Ready(None)));
+        assert!(!newest.is_left());
+        drop(watch);
+        assert!(newest.is_left());
+    }
+}
