@@ -1,8 +1,8 @@
 //! `salut doctor`: why nobody is found.
 //!
 //! [`probe`] finds out, [`judge`] decides, [`report`] tells. What passes between them is a
-//! value, [`Facts`](facts::Facts), so that the judging is tested without a network: see
-//! [`table`].
+//! value, [`Facts`](facts::Facts), so that the judging is tested without a network, by the
+//! table of faults in `table.rs`.
 
 mod facts;
 mod findings;
