@@ -23,6 +23,7 @@ pub const TESTS: &[Test] = &[
         NODES,
         four_interfaces_with_a_hundred_addresses,
     ),
+    ("libp2p_links::two_hosts_have_one_identity", NODES, two_hosts_have_one_identity),
     ("libp2p_links::forty_listen_addresses", NODES, forty_listen_addresses),
 ];
 
@@ -162,6 +163,34 @@ fn four_interfaces_with_a_hundred_addresses() {
 fn dnsaddrs(payload: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(payload).into_owned();
     text.split("dnsaddr=").skip(1).filter_map(|rest| Some(rest.split_once("/p2p/")?.0.to_owned())).collect()
+}
+
+/// A copied key: both are told, neither discovers itself, and others find both.
+fn two_hosts_have_one_identity() {
+    let bridge = Lan::new().bridge();
+    let [ann, ben, cid] = [1, 2, 3].map(|number| {
+        let (v4, v6) = (format!("10.77.0.{number}/24"), format!("fd77::{number}/64"));
+        Host::on(&bridge, &format!("host{number}"), &[&v4, &v6])
+    });
+    let mut c = Node::start(&cid, Salut057, 3, &["--no-dial"]);
+    let mut a = Node::start(&ann, Salut056, 1, &["--no-dial"]);
+    thread::sleep(Duration::from_secs(2));
+    let mut b = Node::start(&ben, Salut056, 1, &["--no-dial"]);
+    assert_eq!(a.peer, b.peer);
+    thread::sleep(Duration::from_secs(8));
+    for node in [&a, &b] {
+        let log = node.process.errors();
+        let told = log.lines().filter(|line| line.contains("identity")).count();
+        assert!((1..=2).contains(&told), "told once: {log}");
+    }
+    let live = c.live(&a);
+    report(format!("two hosts with one identity: others know {live:?}"));
+    for address in ["/ip4/10.77.0.1/", "/ip4/10.77.0.2/"] {
+        assert!(live.iter().any(|one| one.starts_with(address)), "{address}* is missing in {live:?}");
+    }
+    for node in [&mut a, &mut b, &mut c] {
+        node.is_well();
+    }
 }
 
 /// Forty ports of one address: libp2p-mdns believes of an address nothing but its port, and
