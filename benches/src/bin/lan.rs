@@ -228,8 +228,8 @@ fn one_pair(peer: Peer, browser_first: bool, lan: &Lan, number: usize) -> Option
     let (first, second) = if browser_first { ("browse", "announce") } else { ("announce", "browse") };
     let (mut early, _) = peer.start(&lan.hosts[0], first, "Node");
     early[0].wait("start", PATIENCE)?;
-    // Until its own questions or announcements are over, or far apart.
-    thread::sleep(Duration::from_millis(4500));
+    // Until its announcements are over, and the second in which none is repeated (RFC 6762 §6).
+    thread::sleep(Duration::from_millis(6500));
     let (mut late, _) = peer.start(&lan.hosts[1], second, "Node");
     let started = late[0].wait("start", PATIENCE)?;
     let browser = if browser_first { &early[0] } else { &late[0] };
