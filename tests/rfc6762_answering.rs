@@ -341,6 +341,7 @@ fn says(records: &[String], part: &str) -> bool {
 
 #[test]
 fn a_repeated_answer_says_what_is_true_now() {
+    proves!("6762-6-match", "6762-6.2-link-addresses");
     let mut scene = Scene::new();
     let id = scene.announce(node());
     let first = repeated(&mut scene);
@@ -374,6 +375,7 @@ fn a_repeated_answer_says_what_is_true_now() {
 
 #[test]
 fn a_repeated_answer_fits_the_link_as_it_is_now() {
+    proves!("6762-17-mtu");
     let mut scene = Scene::new();
     let long = Txt::new().with("k", [b'v'; 240]).unwrap();
     let long = (0..4).fold(long, |txt, n| txt.with(&format!("k{n}"), [b'v'; 240]).unwrap());
