@@ -1,11 +1,12 @@
 //! A service of ours, as long as it is announced.
 
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::watched::Watched;
 use super::{Close, Error, Farewell};
 use crate::error::ServiceError;
 use crate::name::{HostName, InstanceName};
@@ -70,17 +71,17 @@ pub struct Announcement {
 impl Announcement {
     /// The instance name it has now: the one asked for, or another one after a conflict.
     pub fn name(&self) -> InstanceName {
-        self.news.lock().name.clone()
+        self.news.inner.with(|inner| inner.name.clone())
     }
 
     /// The host it points to now.
     pub fn host(&self) -> HostName {
-        self.news.lock().host.clone()
+        self.news.inner.with(|inner| inner.host.clone())
     }
 
     /// Where it is visible; nowhere while its name is still being claimed.
     pub fn interfaces(&self) -> Vec<Interface> {
-        self.news.lock().interfaces.clone()
+        self.news.inner.with(|inner| inner.interfaces.clone())
     }
 
     /// What happened since the last call; waits for something to happen. `None` when the
@@ -141,7 +142,7 @@ impl Announcement {
 /// What the task has to tell an [`Announcement`].
 #[derive(Debug)]
 pub(crate) struct News {
-    inner: Mutex<Inner>,
+    inner: Watched<Inner>,
 }
 
 #[derive(Debug)]
@@ -155,13 +156,12 @@ struct Inner {
     announced: bool,
     refused: Option<ServiceError>,
     closed: bool,
-    reader: Option<Waker>,
 }
 
 impl News {
     pub(crate) fn new(name: InstanceName, host: HostName) -> Self {
         Self {
-            inner: Mutex::new(Inner {
+            inner: Watched::new(Inner {
                 name,
                 host,
                 interfaces: Vec::new(),
@@ -171,27 +171,12 @@ impl News {
                 announced: false,
                 refused: None,
                 closed: false,
-                reader: None,
             }),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Inner)) {
-        let mut inner = self.lock();
-        change(&mut inner);
-        let reader = inner.reader.take();
-        drop(inner);
-        if let Some(reader) = reader {
-            reader.wake();
-        }
-    }
-
     pub(crate) fn announced(&self, name: InstanceName, host: HostName, interfaces: Vec<Interface>) {
-        self.change(|inner| {
+        self.inner.change(|inner| {
             (inner.name, inner.host, inner.interfaces) = (name, host, interfaces);
             inner.disputed = None;
             inner.announced = true;
@@ -199,7 +184,7 @@ impl News {
     }
 
     pub(crate) fn renamed(&self, from: InstanceName, to: InstanceName) {
-        self.change(|inner| {
+        self.inner.change(|inner| {
             inner.name = to.clone();
             inner.interfaces.clear();
             inner.announced = false;
@@ -209,7 +194,7 @@ impl News {
     }
 
     pub(crate) fn host_renamed(&self, from: &HostName, to: &HostName) {
-        self.change(|inner| {
+        self.inner.change(|inner| {
             if inner.host != *from {
                 return;
             }
@@ -220,49 +205,46 @@ impl News {
     }
 
     pub(crate) fn disputed(&self, name: InstanceName) {
-        self.change(|inner| inner.disputed = Some(name));
+        self.inner.change(|inner| inner.disputed = Some(name));
     }
 
     pub(crate) fn refused(&self, error: ServiceError) {
-        self.change(|inner| {
+        self.inner.change(|inner| {
             inner.refused = Some(error);
             inner.closed = true;
         });
     }
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<AnnouncementEvent>> {
-        let mut inner = self.lock();
-        let event = inner.take();
-        if event.is_some() || inner.closed {
-            return Poll::Ready(event);
-        }
-        inner.reader = Some(cx.waker().clone());
-        Poll::Pending
+        self.inner.poll(cx, |inner| match inner.take() {
+            None if !inner.closed => Poll::Pending,
+            event => Poll::Ready(event),
+        })
     }
 
     fn poll_visible(&self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let mut inner = self.lock();
-        if let Some(error) = inner.refused.take() {
-            return Poll::Ready(Err(error.into()));
-        }
-        if let Some(name) = inner.disputed.take() {
-            return Poll::Ready(Err(Error::Disputed { name }));
-        }
-        if !inner.interfaces.is_empty() {
-            inner.announced = false;
-            return Poll::Ready(Ok(()));
-        }
-        if inner.closed {
-            return Poll::Ready(Err(Error::Stopped));
-        }
-        inner.reader = Some(cx.waker().clone());
-        Poll::Pending
+        self.inner.poll(cx, |inner| {
+            if let Some(error) = inner.refused.take() {
+                return Poll::Ready(Err(error.into()));
+            }
+            if let Some(name) = inner.disputed.take() {
+                return Poll::Ready(Err(Error::Disputed { name }));
+            }
+            if !inner.interfaces.is_empty() {
+                inner.announced = false;
+                return Poll::Ready(Ok(()));
+            }
+            if inner.closed {
+                return Poll::Ready(Err(Error::Stopped));
+            }
+            Poll::Pending
+        })
     }
 }
 
 impl Close for News {
     fn close(&self) {
-        self.change(|inner| inner.closed = true);
+        self.inner.change(|inner| inner.closed = true);
     }
 }
 
@@ -291,6 +273,8 @@ impl Inner {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 mod tests {
+    use std::task::Waker;
+
     use super::*;
 
     fn name(text: &str) -> InstanceName {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
+use super::watched::Watched;
 use super::{Close, Farewell};
 use crate::service::{OfferedType, TypeChange};
 
@@ -50,32 +51,17 @@ enum State {
 struct Inner {
     states: BTreeMap<OfferedType, State>,
     closed: bool,
-    reader: Option<Waker>,
 }
 
 /// The mailbox between the task and one [`BrowseTypes`].
 #[derive(Debug, Default)]
 pub(crate) struct Catalogue {
-    inner: Mutex<Inner>,
+    inner: Watched<Inner>,
 }
 
 impl Catalogue {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Inner)) {
-        let mut inner = self.lock();
-        change(&mut inner);
-        let reader = inner.reader.take();
-        drop(inner);
-        if let Some(reader) = reader {
-            reader.wake();
-        }
-    }
-
     pub(crate) fn put(&self, change: TypeChange) {
-        self.change(|inner| {
+        self.inner.change(|inner| {
             let states = &mut inner.states;
             match change {
                 TypeChange::Found(offered) => {
@@ -96,34 +82,33 @@ impl Catalogue {
     }
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<TypeChange>> {
-        let mut inner = self.lock();
-        let news = inner.states.iter().find(|(_, state)| **state != State::Known);
-        let Some((offered, state)) = news.map(|(offered, state)| (offered.clone(), *state)) else {
-            if inner.closed {
-                return Poll::Ready(None);
-            }
-            inner.reader = Some(cx.waker().clone());
-            return Poll::Pending;
-        };
-        Poll::Ready(Some(if state == State::New {
-            inner.states.insert(offered.clone(), State::Known);
-            TypeChange::Found(offered)
-        } else {
-            inner.states.remove(&offered);
-            TypeChange::Lost(offered)
-        }))
+        self.inner.poll(cx, |inner| {
+            let news = inner.states.iter().find(|(_, state)| **state != State::Known);
+            let Some((offered, state)) = news.map(|(offered, state)| (offered.clone(), *state)) else {
+                return if inner.closed { Poll::Ready(None) } else { Poll::Pending };
+            };
+            Poll::Ready(Some(if state == State::New {
+                inner.states.insert(offered.clone(), State::Known);
+                TypeChange::Found(offered)
+            } else {
+                inner.states.remove(&offered);
+                TypeChange::Lost(offered)
+            }))
+        })
     }
 }
 
 impl Close for Catalogue {
     fn close(&self) {
-        self.change(|inner| inner.closed = true);
+        self.inner.change(|inner| inner.closed = true);
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 mod tests {
+    use std::task::Waker;
+
     use super::*;
     use crate::name::ServiceType;
     use crate::service::Interface;

@@ -8,6 +8,7 @@ mod error;
 mod mailbox;
 mod resolve;
 mod status;
+mod watched;
 
 pub use announcement::{Announcement, AnnouncementEvent};
 pub use browse::Browse;

@@ -2,12 +2,13 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
 use super::Close;
+use super::watched::Watched;
 use crate::net::Status;
 
 /// The [`Status`] of an [`Mdns`](super::Mdns), now and whenever it changes, until this is
@@ -53,14 +54,14 @@ impl Stream for StatusWatch {
 
 impl Drop for StatusWatch {
     fn drop(&mut self) {
-        self.newest.lock().left = true;
+        self.newest.inner.with(|inner| inner.left = true);
     }
 }
 
 /// The newest status, between the task and its reader.
 #[derive(Debug, Default)]
 pub(crate) struct Newest {
-    inner: Mutex<Inner>,
+    inner: Watched<Inner>,
 }
 
 #[derive(Debug, Default)]
@@ -70,53 +71,38 @@ struct Inner {
     closed: bool,
     /// Nobody will read it.
     left: bool,
-    reader: Option<Waker>,
 }
 
 impl Newest {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn change(&self, change: impl FnOnce(&mut Inner)) {
-        let mut inner = self.lock();
-        change(&mut inner);
-        let reader = inner.reader.take();
-        drop(inner);
-        if let Some(reader) = reader {
-            reader.wake();
-        }
-    }
-
     /// Takes the place of what was not read.
     pub(crate) fn put(&self, status: Status) {
-        self.change(|inner| inner.unread = Some(status));
+        self.inner.change(|inner| inner.unread = Some(status));
     }
 
     /// Whether the reader has gone.
     pub(crate) fn is_left(&self) -> bool {
-        self.lock().left
+        self.inner.with(|inner| inner.left)
     }
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Status>> {
-        let mut inner = self.lock();
-        if inner.unread.is_some() || inner.closed {
-            return Poll::Ready(inner.unread.take());
-        }
-        inner.reader = Some(cx.waker().clone());
-        Poll::Pending
+        self.inner.poll(cx, |inner| match inner.unread.take() {
+            None if !inner.closed => Poll::Pending,
+            unread => Poll::Ready(unread),
+        })
     }
 }
 
 impl Close for Newest {
     fn close(&self) {
-        self.change(|inner| inner.closed = true);
+        self.inner.change(|inner| inner.closed = true);
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 mod tests {
+    use std::task::Waker;
+
     use super::*;
     use crate::proto::Counters;
 
