@@ -324,6 +324,36 @@ fn a_legacy_reply_is_given_whatever_was_multicast_and_is_no_multicast() {
 }
 
 #[test]
+fn a_legacy_reply_that_others_may_give_as_well_waits_like_any_other() {
+    proves!("6762-6-shared-delay", "6762-6.7-legacy");
+    let mut delays = Vec::new();
+    for seed in 0..400 {
+        let mut scene = Scene::seeded(seed);
+        scene.announce(node());
+        scene.run(secs(10));
+        let asked = scene.now();
+        scene.hear_from(LEGACY, &query().id(1).ask("_exo._tcp.local PTR"));
+        delays.push(only(scene.run(secs(1))).at - asked);
+        // Nobody else can give this one.
+        let asked = scene.now();
+        scene.hear_from(LEGACY, &query().id(2).ask("node._exo._tcp.local SRV"));
+        assert_eq!(only(scene.run(secs(1))).at, asked);
+    }
+    spread(&delays, 20, 120);
+}
+
+#[test]
+fn a_legacy_reply_that_waits_does_not_tell_what_was_withdrawn_meanwhile() {
+    proves!("6762-6.7-legacy", "6762-10.1-goodbye");
+    let mut scene = Scene::new();
+    let id = scene.announce(node());
+    scene.run(secs(10));
+    scene.hear_from(LEGACY, &query().id(1).ask("_exo._tcp.local PTR"));
+    scene.drive(|engine, now| engine.withdraw(now, id));
+    assert!(scene.run(secs(5)).iter().all(Sent::is_multicast));
+}
+
+#[test]
 fn a_legacy_reply_does_not_compress_srv_targets() {
     proves!("6762-18.14-others-plain");
     let mut scene = Scene::announced();

@@ -128,7 +128,8 @@ impl Link {
             return;
         }
         if packet.source.port() != MDNS_PORT {
-            self.reply_legacy(now, packet.source, message, &wanted, shared);
+            let wait = self.wait_before(&wanted, questions, shared);
+            self.reply_legacy(now, packet.source, message, &wanted, wait, shared);
             // rust-libp2p asks from such a port, and never reads what comes back to it.
             wanted.retain(|want| self.is_lead(want.key));
             wanted.iter_mut().for_each(|want| want.unicast = false);
@@ -139,19 +140,21 @@ impl Link {
         if wanted.is_empty() {
             return;
         }
-        let all_unique = wanted.iter().all(|want| self.own.get(want.key).is_some_and(|own| own.is_unique()));
         if header.truncated && !packet.unicast && self.defer(now, packet.source, &mut wanted, shared) {
             return;
         }
-        // RFC 6762 §6: no delay where nobody else can answer; §6.3: unless several questions
-        // stand together.
-        let wait = if all_unique && questions == 1 {
-            Duration::ZERO
-        } else {
-            self.lead_wait(&wanted, shared)
-                .unwrap_or_else(|| shared.rng.between(SHARED_DELAY.0, SHARED_DELAY.1))
-        };
+        let wait = self.wait_before(&wanted, questions, shared);
         self.answer(now, packet.source, wanted, wait, shared);
+    }
+
+    /// RFC 6762 §6: no delay where nobody else can answer; §6.3: unless several questions stand
+    /// together.
+    fn wait_before(&self, wanted: &[Wanted], questions: usize, shared: &mut Shared) -> Duration {
+        let unique = |want: &Wanted| self.own.get(want.key).is_some_and(|own| own.is_unique());
+        if questions == 1 && wanted.iter().all(unique) {
+            return Duration::ZERO;
+        }
+        self.lead_wait(wanted, shared).unwrap_or_else(|| shared.rng.between(SHARED_DELAY.0, SHARED_DELAY.1))
     }
 
     /// The records that answer a question, or the NSEC record that says there are none

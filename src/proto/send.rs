@@ -11,7 +11,8 @@ use super::own::{MULTICAST_INTERVAL, RecordKey};
 use super::prepared::{Packed, Unit};
 use super::respond::Rule;
 use super::timer::Timer;
-use crate::wire::{MAX_SENT_BYTES, Message, Packer, Record, Section};
+use super::unicast::Asked;
+use crate::wire::{MAX_SENT_BYTES, Packer, Record, Section};
 
 /// The time to live in legacy replies is at most this, in seconds (RFC 6762 §6.7).
 const LEGACY_TTL_SECONDS: u32 = 10;
@@ -118,6 +119,10 @@ impl Link {
     fn flush_replies(&mut self, now: Instant, shared: &mut Shared) {
         for id in std::mem::take(&mut self.answers.replies_due) {
             let Some(reply) = self.answers.replies.remove(&id) else { continue };
+            if reply.legacy.is_some() {
+                self.send_legacy(&reply, shared);
+                continue;
+            }
             let (leads, others): (Vec<_>, Vec<_>) =
                 reply.records.iter().partition(|(key, _)| self.is_lead(*key));
             for (key, ttl) in leads {
@@ -224,14 +229,9 @@ impl Link {
 
     /// A reply in ordinary DNS form: ID and question repeated, no cache-flush bit, short
     /// lives (RFC 6762 §6.7).
-    pub(super) fn pack_legacy(
-        &self,
-        query: &Message<'_>,
-        records: &[(RecordKey, Option<u32>)],
-    ) -> Option<Bytes> {
-        let header = query.header();
-        let mut packer = Packer::legacy(self.limit(), header.id);
-        packer.repeat_questions(query.question_bytes()?, header.questions).ok()?;
+    pub(super) fn pack_legacy(&self, asked: &Asked, records: &[(RecordKey, Option<u32>)]) -> Option<Bytes> {
+        let mut packer = Packer::legacy(self.limit(), asked.id);
+        packer.repeat_questions(&asked.bytes, asked.questions).ok()?;
         let mut packed: BTreeSet<RecordKey> = BTreeSet::new();
         for (key, ttl) in records {
             let Some(own) = self.own.get(*key) else { continue };

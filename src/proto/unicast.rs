@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::link::{Budget, Link, Shared, USUAL_BYTES};
 use super::own::RecordKey;
 use super::respond::Wanted;
-use super::timer::Timer;
+use super::timer::{Timer, after};
 use crate::wire::{MDNS_PORT, Message};
 
 /// The most unicast replies that wait on one link.
@@ -23,11 +23,23 @@ const MAX_SOURCES: usize = 512;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct ReplyId(pub(super) u64);
 
-/// A unicast reply to a query from port 5353.
+/// A unicast reply that waits.
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) to: SocketAddr,
     pub(super) records: Vec<(RecordKey, Option<u32>)>,
+    /// What an asker from another port than 5353 wants repeated. Its reply is taken out of the
+    /// budgets when it is asked for, so that one asker's do not crowd out another's.
+    pub(super) legacy: Option<Asked>,
+}
+
+/// A legacy query, as its reply repeats it (RFC 6762 §6.7).
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) id: u16,
+    pub(super) questions: u16,
+    /// The question section.
+    pub(super) bytes: Box<[u8]>,
 }
 
 impl Link {
@@ -38,12 +50,15 @@ impl Link {
         at: Instant,
         shared: &mut Shared,
     ) {
-        if records.is_empty() || self.answers.replies.len() >= MAX_REPLIES {
-            return;
+        if !records.is_empty() && self.answers.replies.len() < MAX_REPLIES {
+            self.delay_reply(Reply { to, records, legacy: None }, at, shared);
         }
+    }
+
+    fn delay_reply(&mut self, reply: Reply, at: Instant, shared: &mut Shared) {
         let id = ReplyId(self.answers.next_reply);
         self.answers.next_reply = self.answers.next_reply.wrapping_add(1);
-        self.answers.replies.insert(id, Reply { to, records });
+        self.answers.replies.insert(id, reply);
         shared.timers.set(Timer::Reply(self.index, id), at);
     }
 
@@ -95,22 +110,37 @@ impl Link {
             && self.answers.by_source.get_mut(&to).is_none_or(|(_, budget)| budget.has(now, 1))
     }
 
-    /// RFC 6762 §6.7: an asker that is no mDNS participant gets an ordinary DNS reply.
+    /// RFC 6762 §6.7: an asker that is no mDNS participant gets an ordinary DNS reply, after
+    /// the wait that any answer has (§6).
     pub(super) fn reply_legacy(
         &mut self,
         now: Instant,
         to: SocketAddr,
         query: &Message<'_>,
         wanted: &[Wanted],
+        wait: Duration,
         shared: &mut Shared,
     ) {
+        let Some(bytes) = query.question_bytes().filter(|bytes| bytes.len() < self.limit()) else { return };
         // What is within its limit counts as one, whatever will stand in it.
         if !self.may_reply_to(to) || !self.may_unicast(now, to.ip(), 0) {
             return;
         }
-        let records: Vec<(RecordKey, Option<u32>)> = wanted.iter().map(|want| (want.key, want.ttl)).collect();
-        if let Some(payload) = self.pack_legacy(query, &records) {
-            self.unicast(payload, to, shared);
+        let header = query.header();
+        let asked = Asked { id: header.id, questions: header.questions, bytes: bytes.into() };
+        let records = wanted.iter().map(|want| (want.key, want.ttl)).collect();
+        let reply = Reply { to, records, legacy: Some(asked) };
+        if wait.is_zero() || self.answers.replies.len() >= MAX_REPLIES {
+            self.send_legacy(&reply, shared);
+        } else {
+            self.delay_reply(reply, after(now, wait), shared);
+        }
+    }
+
+    pub(super) fn send_legacy(&mut self, reply: &Reply, shared: &mut Shared) {
+        let Some(asked) = &reply.legacy else { return };
+        if let Some(payload) = self.pack_legacy(asked, &reply.records) {
+            self.unicast(payload, reply.to, shared);
         }
     }
 }

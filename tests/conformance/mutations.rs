@@ -110,6 +110,8 @@ fn run(place: &Path, tree: &Path, test: &str) -> Outcome {
     let command = |arguments: &[&str]| {
         let mut command = Command::new(&cargo);
         command.current_dir(tree).env("CARGO_TARGET_DIR", place.join("target"));
+        // A hundred builds, each of one changed line.
+        command.env("CARGO_INCREMENTAL", "1").env("CARGO_PROFILE_DEV_DEBUG", "0");
         command.args(["test", "--no-default-features", "--features", "sim", "--test", file]).args(arguments);
         command
     };
