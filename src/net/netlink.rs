@@ -1,23 +1,26 @@
-//! Linux: interface flags, and a bell that hears what if-watch does not: a carrier that comes
-//! or goes, `ip link up` with an address that was kept, the end of duplicate address
-//! detection.
+//! Linux: interface flags, and the bell. It hears every address that comes or goes, and what
+//! matters besides: a carrier, `ip link up` with an address that was kept, the end of
+//! duplicate address detection.
 
 use std::collections::BTreeMap;
 use std::ffi::CStr;
-use std::io;
+use std::io::{self, Read as _};
 use std::task::{Context, Poll};
 
-use bytes::BufMut as _;
 use netlink_packet_core::{
     DecodeError, NLM_F_DUMP, NLM_F_REQUEST, NetlinkDeserializable, NetlinkHeader, NetlinkMessage,
-    NetlinkPayload, NlaBuffer, NlasIterator,
+    NetlinkPayload, NetlinkSerializable, NlaBuffer, NlasIterator,
 };
-use netlink_packet_route::RouteNetlinkMessage;
-use netlink_packet_route::link::{LinkFlags, LinkLayerType, LinkMessage};
-use netlink_sys::protocols::NETLINK_ROUTE;
-use netlink_sys::{AsyncSocket as _, Socket, SocketAddr, TokioSocket};
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{AddressFamily, bind};
+use socket2::{Domain, Socket, Type};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 use super::interface::InterfaceInfo;
+
+/// The kernel makes no part of a dump longer, in bytes.
+const DUMP_PART: usize = 32 * 1024;
 
 /// What a dump of all links may take: more than any machine has, and an end in any case.
 const MAX_DUMP_READS: usize = 1024;
@@ -25,8 +28,22 @@ const MAX_DUMP_READS: usize = 1024;
 /// The groups to listen to: `RTMGRP_LINK`, `RTMGRP_IPV4_IFADDR`, `RTMGRP_IPV6_IFADDR`.
 const GROUPS: u32 = 0x1 | 0x10 | 0x100;
 
-/// `RTM_NEWLINK`.
+/// `RTM_NEWLINK`, `RTM_GETLINK`.
 const NEW_LINK: u16 = 16;
+const GET_LINK: u16 = 18;
+
+/// Bytes of `struct ifinfomsg`.
+const LINK_HEADER: usize = 16;
+
+/// `IFF_UP`, `IFF_LOOPBACK`, `IFF_POINTOPOINT`, `IFF_RUNNING`, `IFF_MULTICAST`.
+const UP: u32 = 0x1;
+const LOOPBACK: u32 = 0x8;
+const POINT_TO_POINT: u32 = 0x10;
+const RUNNING: u32 = 0x40;
+const MULTICAST: u32 = 0x1000;
+
+/// `ARPHRD_ETHER`.
+const ETHERNET: u16 = 1;
 
 /// `IFLA_IFNAME`, `IFLA_MTU`, `IFLA_LINKINFO`, `IFLA_CARRIER_UP_COUNT`.
 const NAME: u16 = 3;
@@ -56,31 +73,36 @@ pub(super) struct Facts {
     pub(super) carriers: u32,
 }
 
+/// A socket for `rtnetlink(7)` that never waits and hears these groups.
+fn open(groups: u32) -> io::Result<Socket> {
+    let family = Domain::from(i32::from(AddressFamily::NETLINK.as_raw()));
+    let socket = Socket::new(family, Type::RAW, None)?;
+    socket.set_nonblocking(true)?;
+    // The kernel chooses the address, and is whom everything is sent to.
+    bind(&socket, &SocketAddrNetlink::new(0, groups))?;
+    Ok(socket)
+}
+
 /// All links of this network namespace, without their addresses. `/sys/class/net` would tell
 /// the same, but of the namespace that it was mounted in.
 pub(super) fn links() -> io::Result<BTreeMap<u32, InterfaceInfo>> {
-    let mut socket = Socket::new(NETLINK_ROUTE)?;
-    socket.bind_auto()?;
-    socket.connect(&SocketAddr::new(0, 0))?;
     // The kernel fills the first part of a dump while it takes the request, and each further
     // one when the part before is read: there is never anything to wait for.
-    socket.set_non_blocking(true)?;
+    let mut socket = open(0)?;
     let mut header = NetlinkHeader::default();
     header.flags = NLM_F_REQUEST | NLM_F_DUMP;
     header.sequence_number = 1;
-    let request = RouteNetlinkMessage::GetLink(LinkMessage::default());
-    let mut request = NetlinkMessage::new(header, NetlinkPayload::from(request));
+    let mut request = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(GetLinks));
     request.finalize();
     let mut bytes = vec![0; request.buffer_len()];
     request.serialize(&mut bytes);
-    socket.send(&bytes, 0)?;
+    socket.send(&bytes)?;
 
     let mut links = BTreeMap::new();
-    let mut buffer = Vec::with_capacity(64 * 1024);
+    let mut buffer = vec![0; DUMP_PART];
     for _ in 0..MAX_DUMP_READS {
-        buffer.clear();
-        socket.recv(&mut buffer, 0)?;
-        if read_part(&buffer, &mut links)? {
+        let length = socket.read(&mut buffer)?;
+        if read_part(buffer.get(..length).unwrap_or_default(), &mut links)? {
             return Ok(links);
         }
     }
@@ -106,9 +128,27 @@ fn read_part(mut rest: &[u8], links: &mut BTreeMap<u32, InterfaceInfo>) -> io::R
     Ok(false)
 }
 
-/// A link, or nothing that is of interest. Read here, not by `LinkMessage`: that reads every
-/// attribute there is, and warns, link by link and through `log`, of each that the kernel has
-/// made longer meanwhile.
+/// The request for all links: a header that says nothing.
+#[derive(Debug)]
+struct GetLinks;
+
+impl NetlinkSerializable for GetLinks {
+    fn message_type(&self) -> u16 {
+        GET_LINK
+    }
+
+    fn buffer_len(&self) -> usize {
+        LINK_HEADER
+    }
+
+    fn serialize(&self, buffer: &mut [u8]) {
+        buffer.fill(0);
+    }
+}
+
+/// A link, or nothing that is of interest. Read here, not by `netlink-packet-route`: that
+/// reads every attribute there is, which alone would make a small program larger by half, and
+/// warns, link by link and through `log`, of each that the kernel has made longer meanwhile.
 #[derive(Debug)]
 struct NewLink(Option<InterfaceInfo>);
 
@@ -122,16 +162,16 @@ impl NetlinkDeserializable for NewLink {
 
 /// The header of `rtnetlink(7)`, `struct ifinfomsg`, and the attributes behind it.
 fn read_link(payload: &[u8]) -> Option<InterfaceInfo> {
-    let (header, attributes) = payload.split_at_checked(16)?;
+    let (header, attributes) = payload.split_at_checked(LINK_HEADER)?;
     let layer = u16::from_ne_bytes(*header.get(2..)?.first_chunk()?);
     let index = u32_at(header, 4)?;
-    let flags = LinkFlags::from_bits_truncate(u32_at(header, 8)?);
+    let flags = u32_at(header, 8)?;
     let mut facts = Facts {
-        ethernet: LinkLayerType::from(layer) == LinkLayerType::Ether,
-        loopback: flags.contains(LinkFlags::Loopback),
-        point_to_point: flags.contains(LinkFlags::Pointopoint),
-        multicast: flags.contains(LinkFlags::Multicast),
-        running: flags.contains(LinkFlags::Up) && flags.contains(LinkFlags::Running),
+        ethernet: layer == ETHERNET,
+        loopback: flags & LOOPBACK != 0,
+        point_to_point: flags & POINT_TO_POINT != 0,
+        multicast: flags & MULTICAST != 0,
+        running: flags & UP != 0 && flags & RUNNING != 0,
         ..Facts::default()
     };
     let mut name = None;
@@ -169,33 +209,37 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 /// Rings when a link or an address changes.
+#[derive(Debug)]
 pub(super) struct Bell {
-    socket: TokioSocket,
+    socket: AsyncFd<Socket>,
 }
 
 impl super::watch::Bell for Bell {
     fn hang() -> io::Result<Self> {
-        let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
-        socket.socket_mut().bind(&SocketAddr::new(0, GROUPS))?;
+        // Deprecated in favour of one that older versions of tokio lack.
+        #[allow(deprecated, reason = "see above")]
+        let socket = AsyncFd::with_interest(open(GROUPS)?, Interest::READABLE)?;
         Ok(Self { socket })
     }
 
     // What changed is not read: the list is made anew anyway.
     fn poll_ring(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut scratch = [0_u8; 4096];
+        // Longer messages are cut off, which is all the same here.
+        let mut scratch = [0; 64];
         let mut rang = false;
         // Bounded: a storm of events must not keep the task from its other work.
         for _ in 0..64 {
-            // Longer messages are cut off, which is all the same here.
-            let mut buffer = (&mut scratch[..]).limit(4096);
-            match self.socket.poll_recv(cx, &mut buffer) {
-                Poll::Ready(Ok(())) => rang = true,
+            let Poll::Ready(ready) = self.socket.poll_read_ready(cx) else {
+                return if rang { Poll::Ready(Ok(())) } else { Poll::Pending };
+            };
+            match ready?.try_io(|socket| socket.get_ref().read(&mut scratch)) {
+                Ok(Ok(_)) => rang = true,
                 // More events than the buffer holds: some were lost, that is what ENOBUFS
                 // says, and this is news as well.
-                Poll::Ready(Err(error)) if super::problem::is_no_buffers(&error) => rang = true,
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending if rang => return Poll::Ready(Ok(())),
-                Poll::Pending => return Poll::Pending,
+                Ok(Err(error)) if super::problem::is_no_buffers(&error) => rang = true,
+                Ok(Err(error)) => return Poll::Ready(Err(error)),
+                // It was read until nothing was left.
+                Err(_) => {}
             }
         }
         Poll::Ready(Ok(()))

@@ -1,10 +1,10 @@
 //! Bells that ring when the interfaces may have changed. What changed is never taken from
 //! them: the list of interfaces is made anew, and that is the truth.
 //!
-//! if-watch is deaf to much (a carrier that comes or goes, an interface set up again with the
-//! address it kept), stays dead once its socket died, and only polls on some systems. So it
-//! is one bell of two on Linux, where netlink is the other, and elsewhere the interfaces are
-//! looked at every few seconds besides.
+//! On Linux the bell is netlink, which tells of everything. On macOS, iOS and Windows it is
+//! if-watch, which is deaf to much (a carrier that comes or goes, an interface set up again
+//! with the address it kept): there the interfaces are looked at every few seconds besides, as
+//! they are where nothing tells of changes.
 
 use std::future::poll_fn;
 use std::io;
@@ -43,34 +43,24 @@ pub(super) trait Bell: Sized {
     fn poll_ring(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 }
 
-/// Where nothing tells of changes.
-#[allow(dead_code, reason = "every system but Linux has one of them")]
-#[derive(Debug)]
-struct Silent;
+#[cfg(target_os = "linux")]
+mod system {
+    pub(super) type SystemBell = crate::net::netlink::Bell;
 
-impl Bell for Silent {
-    fn hang() -> io::Result<Self> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    fn poll_ring(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Pending
-    }
+    /// It rings for whatever changes.
+    pub(super) const HEARS_ALL: bool = true;
 }
 
-#[cfg(target_os = "linux")]
-type LinkBell = super::netlink::Bell;
-#[cfg(not(target_os = "linux"))]
-type LinkBell = Silent;
-
 /// Where if-watch is told of changes; elsewhere it only polls, and not as often as we do.
-#[cfg(any(target_os = "linux", target_os = "macos", target_os = "ios", windows))]
-mod addresses {
+#[cfg(any(target_os = "macos", target_os = "ios", windows))]
+mod system {
     use super::*;
 
-    pub(super) type AddressBell = if_watch::tokio::IfWatcher;
+    pub(super) type SystemBell = if_watch::tokio::IfWatcher;
 
-    impl Bell for AddressBell {
+    pub(super) const HEARS_ALL: bool = false;
+
+    impl Bell for SystemBell {
         fn hang() -> io::Result<Self> {
             Self::new()
         }
@@ -91,10 +81,28 @@ mod addresses {
     }
 }
 
-#[cfg(any(target_os = "linux", target_os = "macos", target_os = "ios", windows))]
-use addresses::AddressBell;
+/// Where nothing tells of changes.
 #[cfg(not(any(target_os = "linux", target_os = "macos", target_os = "ios", windows)))]
-type AddressBell = Silent;
+mod system {
+    use super::*;
+
+    #[derive(Debug)]
+    pub(super) struct SystemBell;
+
+    pub(super) const HEARS_ALL: bool = false;
+
+    impl Bell for SystemBell {
+        fn hang() -> io::Result<Self> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        fn poll_ring(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+}
+
+use system::{HEARS_ALL, SystemBell};
 
 /// A bell that may die, and is hung up again after a while.
 #[derive(Debug)]
@@ -152,8 +160,7 @@ impl<B: Bell> Hook<B> {
 }
 
 pub(super) struct Watch {
-    addresses: Hook<AddressBell>,
-    links: Hook<LinkBell>,
+    bell: Hook<SystemBell>,
     gather: Gather,
     looked: Instant,
     heartbeat: Heartbeat,
@@ -163,8 +170,7 @@ impl Watch {
     /// Begins to listen; the interfaces are looked at now.
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            addresses: Hook::new(now),
-            links: Hook::new(now),
+            bell: Hook::new(now),
             gather: Gather::new(SETTLE, APART),
             looked: now,
             heartbeat: Heartbeat::new(),
@@ -175,10 +181,9 @@ impl Watch {
     /// called again.
     pub(super) async fn ring(&mut self) {
         let rang = poll_fn(|cx| {
-            let addresses = self.addresses.poll_ring(cx);
-            let links = self.links.poll_ring(cx);
+            let rang = self.bell.poll_ring(cx);
             let beat = self.heartbeat.poll(cx).is_ready();
-            if addresses || links || beat { Poll::Ready(addresses || links) } else { Poll::Pending }
+            if rang || beat { Poll::Ready(rang) } else { Poll::Pending }
         })
         .await;
         if rang {
@@ -208,7 +213,7 @@ impl Watch {
 
     /// Whether the interfaces are looked at every few seconds, as nothing tells of changes.
     pub(super) fn is_polling(&self) -> bool {
-        self.links.bell.is_none()
+        !HEARS_ALL || self.bell.bell.is_none()
     }
 
     /// They were looked at now, and were other than before or not. Also hangs up again what
@@ -216,8 +221,7 @@ impl Watch {
     pub(super) fn looked(&mut self, now: Instant, changed: bool) {
         self.gather.acted(now, changed);
         self.looked = now;
-        self.addresses.rehang(now);
-        self.links.rehang(now);
+        self.bell.rehang(now);
         self.heartbeat.set(self.every());
     }
 }
