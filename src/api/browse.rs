@@ -9,7 +9,7 @@ use futures_core::Stream;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Error, Farewell, Mailbox};
-use crate::name::InstanceName;
+use crate::name::{InstanceName, ServiceType};
 use crate::net::Command;
 use crate::service::{Change, Interface};
 
@@ -72,5 +72,38 @@ impl Stream for Browse {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Change>> {
         self.mailbox.poll(cx)
+    }
+}
+
+/// What can name a service type: its text, such as `"_exo._tcp"`, or a [`ServiceType`].
+pub trait AsServiceType {
+    /// The service type it names.
+    ///
+    /// # Errors
+    /// It is none.
+    fn as_service_type(&self) -> Result<ServiceType, crate::NameError>;
+}
+
+impl AsServiceType for ServiceType {
+    fn as_service_type(&self) -> Result<ServiceType, crate::NameError> {
+        Ok(self.clone())
+    }
+}
+
+impl AsServiceType for str {
+    fn as_service_type(&self) -> Result<ServiceType, crate::NameError> {
+        ServiceType::new(self)
+    }
+}
+
+impl AsServiceType for String {
+    fn as_service_type(&self) -> Result<ServiceType, crate::NameError> {
+        ServiceType::new(self)
+    }
+}
+
+impl<T: AsServiceType + ?Sized> AsServiceType for &T {
+    fn as_service_type(&self) -> Result<ServiceType, crate::NameError> {
+        (**self).as_service_type()
     }
 }

@@ -4,6 +4,7 @@ mod announcement;
 mod browse;
 mod builder;
 mod catalogue;
+mod channel;
 mod error;
 mod mailbox;
 mod resolve;
@@ -11,7 +12,7 @@ mod status;
 mod watched;
 
 pub use announcement::{Announcement, AnnouncementEvent};
-pub use browse::Browse;
+pub use browse::{AsServiceType, Browse};
 pub use builder::Builder;
 pub use catalogue::BrowseTypes;
 pub use error::Error;
@@ -20,6 +21,7 @@ pub use status::StatusWatch;
 
 pub(crate) use announcement::News;
 pub(crate) use catalogue::Catalogue;
+pub(crate) use channel::{Close, Farewell, Writer};
 pub(crate) use mailbox::Mailbox;
 pub(crate) use status::Newest;
 
@@ -27,17 +29,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc::{self, OwnedPermit, error::TrySendError};
-use tokio::sync::oneshot;
+use channel::{COMMANDS, answer, refused, send};
+use tokio::sync::{mpsc, oneshot};
 
-use crate::name::{HostName, ServiceType};
+use crate::name::HostName;
 use crate::net::{Command, Key, Status};
 use crate::proto::Search;
 use crate::service::{Instance, Service, subtype_name};
-
-/// How many handles may be open and commands waiting, together. Far beyond any use; it keeps
-/// a caller's runaway loop from eating the memory.
-const COMMANDS: usize = 16 * 1024;
 
 /// A participant in Multicast DNS: announces services, browses for them, resolves hosts.
 ///
@@ -114,7 +112,7 @@ impl Mdns {
         let key = Key(self.shared.keys.fetch_add(1, Ordering::Relaxed));
         let permit = self.commands().clone().try_reserve_owned().map_err(|error| refused(&error))?;
         send(self.commands(), command(key))?;
-        Ok(Farewell { key, permit: Some(permit) })
+        Ok(Farewell::new(key, permit))
     }
 
     /// Announces a service without waiting: its name is being claimed when this returns.
@@ -301,123 +299,11 @@ fn watch_status(commands: &mpsc::Sender<Command>) -> Result<StatusWatch, Error> 
 /// The most that [`Mdns::shutdown`] takes.
 const SHUTDOWN: Duration = Duration::from_millis(1500);
 
-/// What can name a service type: its text, such as `"_exo._tcp"`, or a [`ServiceType`].
-pub trait AsServiceType {
-    /// The service type it names.
-    ///
-    /// # Errors
-    /// It is none.
-    fn as_service_type(&self) -> Result<ServiceType, crate::NameError>;
-}
-
-impl AsServiceType for ServiceType {
-    fn as_service_type(&self) -> Result<ServiceType, crate::NameError> {
-        Ok(self.clone())
-    }
-}
-
-impl AsServiceType for str {
-    fn as_service_type(&self) -> Result<ServiceType, crate::NameError> {
-        ServiceType::new(self)
-    }
-}
-
-impl AsServiceType for String {
-    fn as_service_type(&self) -> Result<ServiceType, crate::NameError> {
-        ServiceType::new(self)
-    }
-}
-
-impl<T: AsServiceType + ?Sized> AsServiceType for &T {
-    fn as_service_type(&self) -> Result<ServiceType, crate::NameError> {
-        (**self).as_service_type()
-    }
-}
-
-/// What a handle reads from: can be told that nothing more will come.
-pub(crate) trait Close {
-    fn close(&self);
-}
-
-/// The task's side of what a handle reads from. Wherever it is dropped, in a command that
-/// nobody took or with the task and its runtime, the reader learns that this was all.
-#[derive(Debug)]
-pub(crate) struct Writer<T: Close>(Arc<T>);
-
-impl<T: Close> Writer<T> {
-    pub(crate) fn new(read: &Arc<T>) -> Self {
-        Self(Arc::clone(read))
-    }
-}
-
-impl<T: Close> std::ops::Deref for Writer<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.0
-    }
-}
-
-impl<T: Close> Drop for Writer<T> {
-    fn drop(&mut self) {
-        self.0.close();
-    }
-}
-
-/// The end of a handle: tells the task when it is dropped. Its place in the channel was
-/// reserved at the beginning, so that it neither waits nor fails nor overtakes.
-#[derive(Debug)]
-pub(crate) struct Farewell {
-    key: Key,
-    permit: Option<OwnedPermit<Command>>,
-}
-
-impl Farewell {
-    pub(crate) fn key(&self) -> Key {
-        self.key
-    }
-
-    /// Says it in other words than [`Command::End`].
-    pub(crate) fn say(mut self, command: impl FnOnce(Key) -> Command) {
-        if let Some(permit) = self.permit.take() {
-            permit.send(command(self.key));
-        }
-    }
-}
-
-impl Drop for Farewell {
-    fn drop(&mut self) {
-        if let Some(permit) = self.permit.take() {
-            permit.send(Command::End { key: self.key });
-        }
-    }
-}
-
-/// What the task answers; nothing if it ended before. A command that comes to a channel whose
-/// reader is gone stays there unread, so that the end of the reader has to be looked at too.
-async fn answer<T>(commands: &mpsc::Sender<Command>, answer: oneshot::Receiver<T>) -> Option<T> {
-    tokio::select! {
-        biased;
-        answer = answer => answer.ok(),
-        () = commands.closed() => None,
-    }
-}
-
-fn send(commands: &mpsc::Sender<Command>, command: Command) -> Result<(), Error> {
-    commands.try_send(command).map_err(|error| refused(&error))
-}
-
-fn refused<T>(error: &TrySendError<T>) -> Error {
-    match error {
-        TrySendError::Full(_) => Error::Busy { limit: COMMANDS },
-        TrySendError::Closed(_) => Error::Stopped,
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 mod tests {
     use super::*;
+    use crate::name::ServiceType;
 
     fn handle() -> (Mdns, mpsc::Receiver<Command>) {
         Mdns::new_handle(Arc::new(Mutex::new(HostName::new("alpha").unwrap())))
