@@ -100,12 +100,10 @@ impl Lan {
 
     /// Every host loses this part of what it should hear, in percent.
     pub fn lose(&self, percent: u32) {
-        if percent == 0 {
-            return;
-        }
         for host in &self.hosts {
             host.namespace.shell(&format!(
-                "nft 'add table inet t; add chain inet t c {{ type filter hook input priority 0; }}; \
+                "nft 'add table inet t; delete table inet t; add table inet t; \
+                 add chain inet t c {{ type filter hook input priority 0; }}; \
                  add rule inet t c udp dport 5353 numgen random mod 100 < {percent} drop'"
             ));
         }
@@ -145,6 +143,7 @@ impl Host {
     /// A program on this host, whose lines come with the instant they were read at.
     pub fn run(&self, program: &Path, arguments: &[&str]) -> Program {
         let mut command = self.namespace.command(program);
+        let started = Instant::now();
         let mut child = command
             .args(arguments)
             .stdin(Stdio::piped())
@@ -161,24 +160,32 @@ impl Host {
                 }
             }
         });
-        Program { child, lines }
+        Program { child, started, lines }
     }
 }
 
 /// A running program. Ends with this.
 pub struct Program {
     child: Child,
+    /// When it was asked for.
+    pub started: Instant,
     lines: Receiver<(Instant, String)>,
 }
 
 impl Program {
     /// When a line came that has `part` in it.
     pub fn wait(&self, part: &str, time: Duration) -> Option<Instant> {
+        self.wait_line(part, time).map(|(at, _)| at)
+    }
+
+    /// The same with the line.
+    pub fn wait_line(&self, part: &str, time: Duration) -> Option<(Instant, String)> {
         let until = Instant::now() + time;
         loop {
-            let (at, line) = self.lines.recv_timeout(until.saturating_duration_since(Instant::now())).ok()?;
+            let left = until.saturating_duration_since(Instant::now());
+            let (at, line) = self.lines.recv_timeout(left).ok()?;
             if line.contains(part) {
-                return Some(at);
+                return Some((at, line));
             }
         }
     }

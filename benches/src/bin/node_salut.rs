@@ -1,7 +1,9 @@
-//! salut as a contender of the LAN bench: `announce NAME TYPE PORT`, `browse TYPE`, `both …`.
-//! One line for each thing that happens; ends with its standard input.
+//! salut as a contender of the LAN bench: `announce NAME TYPE PORT`, `browse TYPE`, `both …`;
+//! `again TYPE` browses a second time once something is found, and says how many milliseconds
+//! that took. One line for each thing that happens; ends with its standard input.
 
 use std::io::Read as _;
+use std::time::Instant;
 
 use salut::{Change, Mdns, Service};
 
@@ -10,14 +12,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let text = |at: usize| arguments.get(at).cloned().unwrap_or_default();
     let (role, name, service, port) = match text(0).as_str() {
-        "browse" => ("browse".to_owned(), String::new(), text(1), 0),
+        role @ ("browse" | "again") => (role.to_owned(), String::new(), text(1), 0),
         role => (role.to_owned(), text(1), text(2), text(3).parse()?),
     };
-    let mdns = Mdns::new()?;
     println!("start");
+    let mdns = Mdns::new()?;
     let mut announcement = None;
     let mut browse = None;
-    if role != "browse" {
+    if role == "announce" || role == "both" {
         let announced = mdns.announce(Service::new(&name, &service, port)?);
         if role == "both" {
             announcement = Some(announced.await?);
@@ -44,6 +46,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         };
         tokio::select! {
             change = next => match change {
+                Some(Change::Found(_)) if role == "again" => {
+                    let start = Instant::now();
+                    let mut second = mdns.browse(&service)?;
+                    while !matches!(second.next().await, Some(Change::Found(_)) | None) {}
+                    println!("again {:.4}", start.elapsed().as_secs_f64() * 1000.0);
+                }
                 Some(Change::Found(found)) => println!("found {}", found.name),
                 Some(Change::Lost(lost)) => println!("lost {}", lost.name),
                 Some(_) => {}
