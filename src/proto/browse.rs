@@ -8,6 +8,7 @@ use super::crowd::{Shares, Standing};
 use super::hash::Seeded;
 use super::io::{BrowseId, Event, ResolveId};
 use super::link::{Link, Shared};
+use super::query::AskKey;
 use super::timer::{Timer, after};
 use crate::name::{HostName, InstanceName, Name, ServiceType};
 use crate::service::{Change, Instance, Lost};
@@ -197,10 +198,10 @@ impl Link {
         }
     }
 
-    /// Whether a record answers what is asked for: then it is refreshed, and never evicted for
-    /// what nobody asked for.
-    pub(super) fn wants(&self, name: &Name, rtype: RecordType) -> bool {
-        if rtype == RecordType::NSEC { self.asks.names(name) } else { self.asks.is_wanted(name, rtype) }
+    /// The question that a record answers: then it is refreshed, and never evicted for what
+    /// nobody asked for.
+    pub(super) fn wants(&self, name: &Name, rtype: RecordType) -> Option<AskKey> {
+        if rtype == RecordType::NSEC { self.asks.any_at(name) } else { self.asks.find(name, rtype) }
     }
 
     fn track(&mut self, now: Instant, sought_name: &Name, name: Name, shared: &mut Shared) {
@@ -407,13 +408,13 @@ impl Link {
             let Some(tracked) = self.instances.tracked.get(&key) else { continue };
             let (sought, target) = (tracked.sought.clone(), tracked.target.clone());
             if let Some(pointer) = self.cache.find(&sought, &RecordData::Ptr(name.clone())) {
-                self.cache.shorten(pointer, until, &mut shared.timers);
+                self.cache.shorten(pointer, until);
             }
             self.ask_anew(now, &sought, RecordType::PTR, shared);
             let srv = [(name.clone(), RecordType::SRV)].into_iter();
             let hosts = target.into_iter().flat_map(|t| [(t.clone(), RecordType::A), (t, RecordType::AAAA)]);
             for (name, rtype) in srv.chain(hosts) {
-                self.cache.shorten_type(&name, rtype, until, &mut shared.timers);
+                self.cache.shorten_type(&name, rtype, until);
                 self.ask_anew(now, &name, rtype, shared);
             }
         }

@@ -79,7 +79,7 @@ impl Link {
         self.tell_lost(key, shared);
         self.untrack(key, shared);
         if let Some(pointer) = self.cache.find(name, &RecordData::Ptr(instance)) {
-            self.cache.forget(pointer, &mut shared.timers);
+            self.cache.forget(pointer);
         }
         true
     }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::link::Families;
+use super::query::AskKey;
 use super::timer::after;
 use crate::name::Name;
 use crate::wire::RecordData;
@@ -18,12 +19,14 @@ pub(super) struct Entry {
     pub(super) ttl: u32,
     /// How many refreshes have been asked for; past the last one while it is leaving.
     pub(super) stage: u8,
-    /// Whether an active question wants it: then it is refreshed, and never evicted.
-    pub(super) wanted: bool,
+    /// The question that wants it: then it is refreshed, and never evicted.
+    pub(super) wanted: Option<AskKey>,
     /// On which families it was heard last.
     pub(super) families: Families,
     pub(super) received: Instant,
     pub(super) expires: Instant,
+    /// When it will be looked at.
+    pub(super) due: Option<Instant>,
     pub(super) source: IpAddr,
     pub(super) unanswered: Option<Box<Unanswered>>,
 }
@@ -49,7 +52,7 @@ impl Entry {
     /// Whether the very same was heard from the same source a moment ago.
     pub(super) fn is_said_again(&self, now: Instant, ttl: u32, source: IpAddr) -> bool {
         let just_now = now.saturating_duration_since(self.received) < BREATH;
-        just_now && !self.wanted && self.stage == 0 && self.ttl == ttl && self.source == source
+        just_now && self.wanted.is_none() && self.stage == 0 && self.ttl == ttl && self.source == source
     }
 
     /// What to prefer of several records of which only one can be true: one that is not on its

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use tracing::trace;
 
-use super::cache::{CacheDue, CacheKey, Heard};
+use super::age::CacheDue;
+use super::cache::{CacheKey, Heard};
 use super::claim::ClaimId;
 use super::counters::{add, count};
 use super::io::{Family, LinkIndex, Packet};
@@ -115,7 +116,7 @@ impl Engine {
         let Some(link) = self.links.get_mut(&packet.link) else { return };
         flushed.dedup();
         for (name, rtype) in flushed {
-            link.cache.flush(now, &name, rtype, &mut self.shared.timers);
+            link.cache.flush(now, &name, rtype);
         }
     }
 
@@ -227,20 +228,13 @@ impl Link {
     ) -> Option<(Name, RecordType)> {
         let entry = self.cache.get(key)?;
         let (name, nsec) = (entry.name.clone(), matches!(entry.data, RecordData::Nsec(_)));
-        let wanted = self.wants(&name, record.rtype);
-        let heard = self.cache.hear_known(
-            now,
-            key,
-            record.ttl,
-            source.ip(),
-            wanted,
-            &mut shared.timers,
-            &mut shared.rng,
-        );
+        let wanted = if nsec { self.asks.any_at(&name) } else { entry.wanted };
+        let heard = self.cache.hear_known(now, key, record.ttl, source.ip(), wanted, &mut shared.rng);
         if heard == Heard::Renewed {
-            self.answer_heard(&name, record.rtype, shared);
             if nsec && let Some(data) = record.data() {
                 self.deny_heard(&name, &data, shared);
+            } else if let Some(ask) = wanted {
+                self.content(ask, shared);
             }
         }
         record.cache_flush.then_some((name, record.rtype))
@@ -257,11 +251,10 @@ impl Link {
     ) {
         let rtype = data.record_type();
         let wanted = self.wants(name, rtype);
-        if ttl > 0 && wanted && !self.make_way(name, data, source.ip(), shared) {
+        if ttl > 0 && wanted.is_some() && !self.make_way(name, data, source.ip(), shared) {
             return;
         }
-        let heard =
-            self.cache.hear(now, name, data, ttl, source.ip(), wanted, &mut shared.timers, &mut shared.rng);
+        let heard = self.cache.hear(now, name, data, ttl, source.ip(), wanted, &mut shared.rng);
         match heard {
             Heard::New => {
                 self.answer_heard(name, rtype, shared);
@@ -288,7 +281,7 @@ impl Link {
 
     /// A cached record wants to be refreshed, or has expired.
     pub(super) fn cache_due(&mut self, now: Instant, key: CacheKey, shared: &mut Shared) {
-        match self.cache.handle_timer(now, key, &mut shared.timers, &mut shared.rng) {
+        match self.cache.handle_due(now, key, &mut shared.rng) {
             Some(CacheDue::Refresh(name, rtype)) => self.refresh(now, &name, rtype),
             Some(CacheDue::Expired(name, data)) => {
                 self.touch(now, &name, &data, shared);

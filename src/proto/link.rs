@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::browse::Instances;
-use super::cache::{Cache, Limits};
+use super::cache::Cache;
 use super::claim::{ClaimId, Phase};
 use super::counters::{Counters, count};
 use super::hash::Seeded;
@@ -18,6 +18,7 @@ use super::prepared::Prepared;
 use super::query::Asks;
 use super::respond::Answers;
 use super::rng::Rng;
+use super::room::Limits;
 use super::timer::{Timers, after};
 use super::types::Types;
 use crate::service::Interface;
@@ -230,7 +231,7 @@ impl Link {
             answers: Answers::default(),
             prepared: Prepared::default(),
             asks: Asks::new(seeded),
-            cache: Cache::new(index, limits, seeded),
+            cache: Cache::new(limits, seeded),
             instances: Instances::new(seeded),
             types: Types::default(),
             multicasts: Budget::new(MULTICAST_BUDGET),

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use tracing::debug;
 
-use super::cache::Limits;
 use super::claim::{ClaimId, PROBE_DELAY};
 use super::io::{Event, LinkIndex, LinkState};
 use super::link::Link;
 use super::respond::SHARED_DELAY;
+use super::room::Limits;
 use super::timer::{Timer, after};
 use super::{Engine, say};
 
@@ -37,7 +37,7 @@ impl Engine {
         let links: Vec<LinkIndex> = self.links.keys().copied().collect();
         for index in links {
             let until = after(now, WAKE_DOUBT);
-            self.on(index, |link, shared| link.cache.doubt(until, &mut shared.timers));
+            self.on(index, |link, _| link.cache.doubt(until));
             self.come_back(now, index);
         }
         self.flush(now);

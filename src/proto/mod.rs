@@ -30,6 +30,7 @@
     clippy::arithmetic_side_effects
 )]
 
+mod age;
 mod announce;
 mod browse;
 mod cache;
@@ -45,6 +46,7 @@ mod io;
 mod link;
 mod links;
 mod names;
+mod numbered;
 mod overhear;
 mod own;
 mod peer;
@@ -55,6 +57,7 @@ mod records;
 mod resolve;
 mod respond;
 mod rng;
+mod room;
 mod send;
 mod timer;
 mod types;
@@ -220,7 +223,7 @@ impl Engine {
 
     /// Time has come to `now`. Called early it does nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(timer) = self.shared.timers.pop(now) {
+        while let Some(timer) = self.pop_timer(now) {
             self.timer_due(now, timer);
         }
         self.settle(now);
@@ -398,10 +401,29 @@ impl Engine {
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called, and why. Never in
     /// the past once the outputs have been drained.
     pub fn poll_timeout(&self) -> Option<Timeout> {
-        self.shared.timers.next()
+        self.next_timer().map(|(at, timer)| Timeout { at, cause: timer.cause() })
     }
 
     // ---- inside
+
+    /// The first of all timers: those of the table, and those of what is cached.
+    fn next_timer(&self) -> Option<(Instant, Timer)> {
+        let cached = self.links.values().filter_map(|link| {
+            let (at, key) = link.cache.ages.first()?;
+            Some((at, Timer::Cache(link.index, key)))
+        });
+        self.shared.timers.first().into_iter().chain(cached).min()
+    }
+
+    /// The first timer, if it is due: it is no longer set.
+    fn pop_timer(&mut self, now: Instant) -> Option<Timer> {
+        let (_, timer) = self.next_timer().filter(|(at, _)| *at <= now)?;
+        match timer {
+            Timer::Cache(index, _) => self.on(index, |link, _| link.cache.pop_due()),
+            _ => self.shared.timers.cancel(&timer),
+        }
+        Some(timer)
+    }
 
     fn next_client(&mut self) -> u64 {
         self.next_client = self.next_client.wrapping_add(1);
@@ -454,7 +476,7 @@ impl Engine {
     /// Whether anything waits to be sent or told: mostly nothing does.
     fn is_due(&self, now: Instant) -> bool {
         !self.probes_due.is_empty()
-            || self.shared.timers.next().is_some_and(|timeout| timeout.at <= now)
+            || self.next_timer().is_some_and(|(at, _)| at <= now)
             || self.links.values().any(Link::is_due)
     }
 
@@ -462,7 +484,7 @@ impl Engine {
         for _ in 0..MAX_ROUNDS {
             self.flush_probes(now);
             // What is due at once was scheduled as a timer like the rest.
-            while let Some(timer) = self.shared.timers.pop(now) {
+            while let Some(timer) = self.pop_timer(now) {
                 self.timer_due(now, timer);
             }
             self.flush_probes(now);
@@ -471,7 +493,7 @@ impl Engine {
                 link.flush_answers(now, &mut self.shared);
                 link.flush_questions(now, &mut self.shared);
             }
-            if self.shared.timers.next().is_none_or(|timeout| timeout.at > now) {
+            if self.next_timer().is_none_or(|(at, _)| at > now) {
                 break;
             }
         }

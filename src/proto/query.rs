@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::hash::Seeded;
 use super::link::{Families, Link, Shared};
 use super::names::{NameMap, Sought};
+use super::numbered::{Number, Numbered};
 use super::overhear::Trusted;
 use super::timer::{Timer, after};
 use crate::name::Name;
@@ -32,9 +33,8 @@ pub(super) const UNICAST_WINDOW: Duration = Duration::from_secs(2);
 /// duty).
 const RUMOUR_PACKETS: usize = 6;
 
-/// A question on one link, by number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct AskKey(u32);
+/// A question on one link.
+pub(super) type AskKey = Number;
 
 #[derive(Debug)]
 pub(super) struct Ask {
@@ -87,9 +87,8 @@ impl Ask {
 
 #[derive(Debug)]
 pub(super) struct Asks {
-    pub(super) asks: BTreeMap<AskKey, Ask>,
+    pub(super) asks: Numbered<Ask>,
     names: NameMap<Vec<AskKey>>,
-    next: u32,
     /// The instant of the first question scheduled last: the next one joins it.
     first_at: Option<Instant>,
     /// What is to be sent when the current input has been dealt with.
@@ -100,9 +99,8 @@ pub(super) struct Asks {
 impl Asks {
     pub(super) fn new(seeded: Seeded) -> Self {
         Self {
-            asks: BTreeMap::new(),
+            asks: Numbered::default(),
             names: NameMap::new(seeded),
-            next: 0,
             first_at: None,
             due: Vec::new(),
             trusted: BTreeMap::new(),
@@ -113,16 +111,17 @@ impl Asks {
         self.names
             .get(name)?
             .iter()
-            .find(|key| self.asks.get(key).is_some_and(|ask| ask.rtype == rtype))
+            .find(|key| self.asks.get(**key).is_some_and(|ask| ask.rtype == rtype))
             .copied()
     }
 
     pub(super) fn get(&self, name: &Name, rtype: RecordType) -> Option<&Ask> {
-        self.asks.get(&self.find(name, rtype)?)
+        self.asks.get(self.find(name, rtype)?)
     }
 
-    pub(super) fn is_wanted(&self, name: &Name, rtype: RecordType) -> bool {
-        self.find(name, rtype).is_some()
+    /// Any question about this name.
+    pub(super) fn any_at(&self, name: &impl Sought) -> Option<AskKey> {
+        self.names.get(name)?.first().copied()
     }
 
     /// Whether any question is to be sent now.
@@ -138,7 +137,7 @@ impl Asks {
     /// Whether a question of the last two seconds asked for a unicast reply with this record.
     pub(super) fn welcomes_unicast(&self, now: Instant, name: &impl Sought, rtype: RecordType) -> bool {
         self.find(name, rtype)
-            .and_then(|key| self.asks.get(&key)?.unicast_until)
+            .and_then(|key| self.asks.get(key)?.unicast_until)
             .is_some_and(|until| now <= until)
     }
 }
@@ -153,12 +152,10 @@ impl Link {
         waited: bool,
         shared: &mut Shared,
     ) {
-        if let Some(ask) = self.asks.find(name, rtype).and_then(|key| self.asks.asks.get_mut(&key)) {
+        if let Some(ask) = self.asks.find(name, rtype).and_then(|key| self.asks.asks.get_mut(key)) {
             ask.clients = ask.clients.saturating_add(1);
             return;
         }
-        let key = AskKey(self.asks.next);
-        self.asks.next = self.asks.next.wrapping_add(1);
         let ask = Ask {
             name: name.clone(),
             rtype,
@@ -177,9 +174,9 @@ impl Link {
             spread: false,
         };
         let answered = ask.is_unique() && self.has_answer(name, rtype);
-        self.asks.asks.insert(key, ask);
+        let key = self.asks.asks.insert(ask);
         self.asks.names.at(name).push(key);
-        self.cache.attend(name, rtype, true, &mut shared.timers, &mut shared.rng);
+        self.cache.attend(name, rtype, Some(key), &mut shared.rng);
         if !answered {
             self.start_asking(now, key, shared);
         }
@@ -188,12 +185,12 @@ impl Link {
     /// One client fewer wants it.
     pub(super) fn stop_asking(&mut self, name: &Name, rtype: RecordType, shared: &mut Shared) {
         let Some(key) = self.asks.find(name, rtype) else { return };
-        let Some(ask) = self.asks.asks.get_mut(&key) else { return };
+        let Some(ask) = self.asks.asks.get_mut(key) else { return };
         ask.clients = ask.clients.saturating_sub(1);
         if ask.clients > 0 {
             return;
         }
-        self.asks.asks.remove(&key);
+        self.asks.asks.remove(key);
         if let Some(keys) = self.asks.names.get_mut(name) {
             keys.retain(|other| *other != key);
             if keys.is_empty() {
@@ -201,7 +198,7 @@ impl Link {
             }
         }
         shared.timers.cancel(&Timer::Question(self.index, key));
-        self.cache.attend(name, rtype, false, &mut shared.timers, &mut shared.rng);
+        self.cache.attend(name, rtype, None, &mut shared.rng);
     }
 
     /// A tap asks this question: at once (a deliberate departure from RFC 6762 §5.2, for peers
@@ -209,7 +206,7 @@ impl Link {
     /// hears it, and never less often than every `most`.
     pub(super) fn ask_promptly(&mut self, now: Instant, name: &Name, most: Duration, shared: &mut Shared) {
         let Some(key) = self.asks.find(name, RecordType::PTR) else { return };
-        if let Some(ask) = self.asks.asks.get_mut(&key) {
+        if let Some(ask) = self.asks.asks.get_mut(key) {
             ask.prompt = true;
             ask.most = ask.most.min(most).max(FIRST_INTERVAL);
         }
@@ -220,7 +217,7 @@ impl Link {
     /// already takes it along.
     fn start_asking(&mut self, now: Instant, key: AskKey, shared: &mut Shared) {
         let (low, high) = FIRST_DELAY;
-        if let Some(ask) = self.asks.asks.get_mut(&key).filter(|ask| ask.prompt) {
+        if let Some(ask) = self.asks.asks.get_mut(key).filter(|ask| ask.prompt) {
             let at = ask.restart(now);
             shared.timers.set(Timer::Question(self.index, key), at);
             return;
@@ -230,7 +227,7 @@ impl Link {
             _ => after(now, shared.rng.between(low, high)),
         };
         self.asks.first_at = Some(at);
-        if let Some(ask) = self.asks.asks.get_mut(&key) {
+        if let Some(ask) = self.asks.asks.get_mut(key) {
             let at = ask.restart(at);
             shared.timers.set(Timer::Question(self.index, key), at);
         }
@@ -239,9 +236,8 @@ impl Link {
     /// Asks everything anew: the link came up or came back, or the machine woke. `doubted`:
     /// also what seemed to be answered.
     pub(super) fn ask_again(&mut self, now: Instant, waited: bool, doubted: bool, shared: &mut Shared) {
-        let keys: Vec<AskKey> = self.asks.asks.keys().copied().collect();
-        for key in keys {
-            let Some(ask) = self.asks.asks.get_mut(&key) else { continue };
+        for key in self.asks.asks.numbers() {
+            let Some(ask) = self.asks.asks.get_mut(key) else { continue };
             if ask.is_unique() && ask.next.is_none() && !doubted {
                 continue;
             }
@@ -268,10 +264,17 @@ impl Link {
 
     /// A record was heard: a question with one answer is content.
     pub(super) fn answer_heard(&mut self, name: &Name, rtype: RecordType, shared: &mut Shared) {
-        let Some(key) = self.asks.find(name, rtype) else { return };
-        let Some(ask) = self.asks.asks.get_mut(&key) else { return };
+        if let Some(key) = self.asks.find(name, rtype) {
+            self.content(key, shared);
+        }
+    }
+
+    /// This question has an answer.
+    pub(super) fn content(&mut self, key: AskKey, shared: &mut Shared) {
+        let Some(ask) = self.asks.asks.get_mut(key) else { return };
+        let planned = ask.next.is_some() || ask.refresh;
         ask.refresh = false;
-        if ask.is_unique() {
+        if ask.is_unique() && planned {
             ask.next = None;
             shared.timers.cancel(&Timer::Question(self.index, key));
         }
@@ -280,7 +283,7 @@ impl Link {
     /// The answer expired: the question is asked from the beginning.
     pub(super) fn answer_gone(&mut self, now: Instant, name: &Name, rtype: RecordType, shared: &mut Shared) {
         let Some(key) = self.asks.find(name, rtype) else { return };
-        let idle = self.asks.asks.get(&key).is_some_and(|ask| ask.is_unique() && ask.next.is_none());
+        let idle = self.asks.asks.get(key).is_some_and(|ask| ask.is_unique() && ask.next.is_none());
         if idle && !self.has_answer(name, rtype) {
             self.start_asking(now, key, shared);
         }
@@ -289,7 +292,7 @@ impl Link {
     /// A cached record is getting old: asks for it now, once a second at most.
     pub(super) fn refresh(&mut self, now: Instant, name: &Name, rtype: RecordType) {
         let Some(key) = self.asks.find(name, rtype) else { return };
-        let Some(ask) = self.asks.asks.get_mut(&key) else { return };
+        let Some(ask) = self.asks.asks.get_mut(key) else { return };
         let recent = ask.last.is_some_and(|last| now.saturating_duration_since(last) < FIRST_INTERVAL);
         if !recent && !ask.refresh {
             ask.refresh = true;
@@ -298,9 +301,9 @@ impl Link {
     }
 
     pub(super) fn question_due(&mut self, now: Instant, key: AskKey, shared: &mut Shared) {
-        let Some(ask) = self.asks.asks.get(&key) else { return };
+        let Some(ask) = self.asks.asks.get(key) else { return };
         let wait = if ask.prompt && !ask.spread { self.spread(&ask.name, shared) } else { Duration::ZERO };
-        let Some(ask) = self.asks.asks.get_mut(&key).filter(|_| !wait.is_zero()) else {
+        let Some(ask) = self.asks.asks.get_mut(key).filter(|_| !wait.is_zero()) else {
             self.asks.due.push(key);
             return;
         };
@@ -312,7 +315,7 @@ impl Link {
 
     /// The question counts as asked: the next one follows after the interval.
     pub(super) fn asked(&mut self, now: Instant, key: AskKey, shared: &mut Shared) {
-        let Some(ask) = self.asks.asks.get_mut(&key) else { return };
+        let Some(ask) = self.asks.asks.get_mut(key) else { return };
         let by_schedule = ask.next.is_some_and(|next| next <= now) || ask.heard != Families::NONE;
         let by_others = ask.heard != Families::NONE;
         ask.sent = ask.sent.saturating_add(1);
@@ -346,7 +349,7 @@ impl Link {
         let mut due = std::mem::take(&mut self.asks.due);
         due.sort_unstable();
         due.dedup();
-        due.retain(|key| self.asks.asks.contains_key(key));
+        due.retain(|key| self.asks.asks.contains(*key));
         if !self.is_open() {
             // They start anew when the link opens.
             return;
@@ -354,7 +357,7 @@ impl Link {
         let open = self.open();
         let mut groups: BTreeMap<(Option<AskKey>, Families), Vec<AskKey>> = BTreeMap::new();
         for key in due {
-            let Some(ask) = self.asks.asks.get(&key) else { continue };
+            let Some(ask) = self.asks.asks.get(key) else { continue };
             let alone = ask.prompt.then_some(key);
             groups.entry((alone, open.without(ask.heard))).or_default().push(key);
         }
@@ -391,7 +394,7 @@ impl Link {
         let mut taken = 0_usize;
         let mut asked = Vec::new();
         for key in keys {
-            let Some(ask) = self.asks.asks.get_mut(key) else {
+            let Some(ask) = self.asks.asks.get_mut(*key) else {
                 taken = taken.saturating_add(1);
                 continue;
             };
@@ -406,7 +409,7 @@ impl Link {
             asked.push(*key);
         }
         let mut packets: Vec<Packer> = Vec::new();
-        let asks = || asked.iter().filter_map(|key| self.asks.asks.get(key));
+        let asks = || asked.iter().filter_map(|key| self.asks.asks.get(*key));
         // Rumours come last, and open few packets of their own: who made them up would decide
         // how many packets a question has.
         for (rumours, ask) in asks().map(|ask| (false, ask)).chain(asks().map(|ask| (true, ask))) {

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use super::cache::CacheKey;
 use super::claim::ClaimId;
 use super::continuation::ContinuationId;
-use super::io::{AnnouncementId, Cause, LinkIndex, Timeout};
+use super::io::{AnnouncementId, Cause, LinkIndex};
 use super::own::RecordKey;
 use super::query::AskKey;
 use super::unicast::ReplyId;
 
 /// What a state machine wants to be woken for. One instant each: setting it again moves it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
     /// The next step of a claim.
     Claim(LinkIndex, ClaimId),
@@ -24,7 +24,7 @@ pub(super) enum Timer {
     Continuation(LinkIndex, ContinuationId),
     /// A question that is due.
     Question(LinkIndex, AskKey),
-    /// A cached record's next refresh, or its end.
+    /// A cached record's next refresh, or its end. These stand in the cache, not in the table.
     Cache(LinkIndex, CacheKey),
     /// The end of an instance's patience: for its TXT record, or for its return.
     Instance(LinkIndex, super::browse::InstanceKey),
@@ -49,7 +49,7 @@ impl Timer {
         }
     }
 
-    fn cause(&self) -> Cause {
+    pub(super) fn cause(&self) -> Cause {
         match self {
             Self::Claim(..) | Self::Connectivity(_) | Self::Update(_) => Cause::Claim,
             Self::Answer(..) | Self::Reply(..) => Cause::Respond,
@@ -70,11 +70,11 @@ pub(super) struct Timers {
 impl Timers {
     /// Wakes `timer` at `at`, and no longer at any other instant.
     pub(super) fn set(&mut self, timer: Timer, at: Instant) {
-        if let Some(before) = self.at.insert(timer.clone(), at) {
+        if let Some(before) = self.at.insert(timer, at) {
             if before == at {
                 return;
             }
-            self.due.remove(&(before, timer.clone()));
+            self.due.remove(&(before, timer));
         }
         self.due.insert((at, timer));
     }
@@ -85,18 +85,9 @@ impl Timers {
         }
     }
 
-    /// The first timer that is due, taken out of the table.
-    pub(super) fn pop(&mut self, now: Instant) -> Option<Timer> {
-        if self.due.first()?.0 > now {
-            return None;
-        }
-        let (_, timer) = self.due.pop_first()?;
-        self.at.remove(&timer);
-        Some(timer)
-    }
-
-    pub(super) fn next(&self) -> Option<Timeout> {
-        self.due.first().map(|(at, timer)| Timeout { at: *at, cause: timer.cause() })
+    /// The first timer of the table.
+    pub(super) fn first(&self) -> Option<(Instant, Timer)> {
+        self.due.first().copied()
     }
 
     /// Forgets everything about a link that is gone.
