@@ -15,7 +15,9 @@
 //! | `records`, `own` | what we hold | §6.1, §10 |
 //! | `respond`, `continuation`, `unicast`, `send` | who gets it, when, in which datagrams | §6, §7 |
 //! | `query`, `overhear` | asking, known answers, duplicate questions | §5, §7, §10.5 |
-//! | `cache`, `entry` | time to live, cache flush, refresh | §5.2, §10 |
+//! | `cache`, `entry`, `age` | time to live, cache flush, refresh | §5.2, §10 |
+//! | `room` | how much is cached, and what gives way | |
+//! | `timer`, `numbered` | when what is due; things by number | |
 //! | `browse`, `resolve`, `types` | records to instances; which types there are | RFC 6763 §4, §9 |
 //! | `peer` | libp2p's peers: told in another shape, heard in any | libp2p mDNS |
 //! | `crowd` | more instances than are kept: who gives way | |
