@@ -34,6 +34,7 @@
 //! | `tokio` | the API with sockets: `Mdns`, `Announcement`, `Browse` | yes |
 //! | `cli` | the `salut` program | no |
 //! | `metrics` | counters through the `metrics` facade, see [`networks`] | no |
+//! | `hickory` | names and records as hickory-proto has them | no |
 //! | `sim` | `sim::Lan`, a LAN in virtual time | no |
 //! | `libp2p-056`, `libp2p-057` | `libp2p`, in the place of `libp2p-mdns` | no |
 //! | `log` | what `tracing` is told goes to `log` as well | no |
@@ -43,6 +44,8 @@
 #[cfg(feature = "tokio")]
 mod api;
 pub mod error;
+#[cfg(feature = "hickory")]
+pub mod hickory;
 #[cfg(feature = "_libp2p")]
 pub mod libp2p;
 pub mod name;
