@@ -12,7 +12,7 @@
 //! # let packet = b"\0\0\x84\0\0\0\0\x01\0\0\0\0\x05alpha\x05local\0\0\x0d\0\x01\0\0\0\x78\0\x0a\x03ARM\x05LINUX";
 //! let message = Message::read(packet)?;
 //! for record in message.records() {
-//!     if let RData::HINFO(host) = Record::try_from(&record)?.data() {
+//!     if let RData::HINFO(host) = Record::try_from(&record)?.data {
 //!         println!("{:?} runs {:?}", record.name, host);
 //!     }
 //! }
