@@ -331,6 +331,7 @@ pub fn worst() -> Vec<Sample> {
     };
     vec![
         sample("chained pointers", chained_pointers()),
+        sample("511 records whose names end 105 to 127 pointers further on", pointer_run()),
         sample("one long name, pointed to by 512 records", long_name(0, 0, 512)),
         sample("one long name, asked for 1,400 times", long_name(1400, 0, 0)),
         sample("127 questions for different ends of one name", many_ends()),
@@ -347,6 +348,26 @@ const LIMIT: usize = 8972;
 fn header(response: bool, counts: [u16; 4]) -> Vec<u8> {
     let mut bytes = vec![0, 0, if response { 0x84 } else { 0 }, 0];
     bytes.extend(counts.iter().flat_map(|count| count.to_be_bytes()));
+    bytes
+}
+
+/// A run of pointers in the data of a record, each to the one before, and records whose names
+/// lead to its end in an order that no small table likes.
+fn pointer_run() -> Vec<u8> {
+    const RUN: u16 = 127;
+    let mut bytes = header(true, [0, 512, 0, 0]);
+    bytes.extend([0, 0xff, 0, 0, 1, 0, 0, 0, 9]);
+    bytes.extend((1 + 2 * RUN).to_be_bytes());
+    let root = u16::try_from(bytes.len()).expect("a short packet");
+    let place = |number: u16| if number == 0 { root } else { root + 2 * number - 1 };
+    bytes.push(0);
+    for number in 0..RUN {
+        bytes.extend((0xc000 | place(number)).to_be_bytes());
+    }
+    for number in 0..511 {
+        bytes.extend((0xc000 | place(RUN - number * 7 % 23)).to_be_bytes());
+        bytes.extend([0xff, 0, 0, 1, 0, 0, 0, 9, 0, 0]);
+    }
     bytes
 }
 

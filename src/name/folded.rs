@@ -26,6 +26,7 @@ impl Folded {
     pub(crate) const START: Self = Self { sum: 0, weight: 1 };
 
     /// One more label, with its length byte.
+    #[inline]
     pub(crate) fn push(&mut self, label: &[u8]) {
         self.sum = self.sum.wrapping_add(self.weight.wrapping_mul(label_hash(label)));
         self.weight = self.weight.wrapping_mul(STEP);
@@ -54,26 +55,27 @@ pub(crate) fn folded_hash(wire: &[u8]) -> u32 {
     folded.with(ROOT)
 }
 
-/// Eight bytes at a time, the last eight once more as far as need be. A length byte is at most
-/// 63 and so never a letter: the fold leaves it alone.
+/// Eight bytes at a time, the last eight once more as far as need be: most labels are hashed
+/// without a loop. A length byte is at most 63 and so never a letter: the fold leaves it alone.
 fn label_hash(label: &[u8]) -> u32 {
-    let mut state = mix(label.len() as u64);
-    if let Some(last) = label.last_chunk::<8>() {
-        let mut rest = label;
-        while let Some((chunk, tail)) = rest.split_first_chunk::<8>() {
+    let state = mix(label.len() as u64);
+    let state = if let (Some(first), Some(last)) = (label.first_chunk::<8>(), label.last_chunk::<8>()) {
+        let mut state = mix(state ^ fold(u64::from_le_bytes(*first)));
+        let mut rest = label.get(8..).unwrap_or_default();
+        while let Some((chunk, tail)) = rest.split_first_chunk::<8>().filter(|(_, tail)| !tail.is_empty()) {
             state = mix(state ^ fold(u64::from_le_bytes(*chunk)));
             rest = tail;
         }
-        if !rest.is_empty() {
-            state = mix(state ^ fold(u64::from_le_bytes(*last)));
-        }
+        mix(state ^ fold(u64::from_le_bytes(*last)))
     } else if let (Some(first), Some(last)) = (label.first_chunk::<4>(), label.last_chunk::<4>()) {
         let both = u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
-        state = mix(state ^ fold(both));
+        mix(state ^ fold(both))
     } else if let [first, middle @ .., last] = label {
         let middle = middle.first().copied().unwrap_or_default();
-        state = mix(state ^ fold(u64::from_le_bytes([*first, middle, *last, 0, 0, 0, 0, 0])));
-    }
+        mix(state ^ fold(u64::from_le_bytes([*first, middle, *last, 0, 0, 0, 0, 0])))
+    } else {
+        state
+    };
     (state >> 32) as u32
 }
 

@@ -1,23 +1,44 @@
 //! What is known of the names of one packet, so that none is walked along twice.
 
+use std::num::NonZeroU64;
+
 use super::walk::ends;
 
-/// How a name goes on from a place in the packet.
+/// How a name goes on from a place in the packet. One word, so that it moves in a register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct End {
-    /// Where the first label stands; further to the front if there is a pointer.
-    pub(super) first: u16,
-    /// Uncompressed, with the final zero byte.
-    pub(super) length: u8,
-    /// Pointers on the way.
-    pub(super) hops: u8,
-    /// Of the folded labels.
-    pub(super) hash: u32,
-}
+pub(super) struct End(NonZeroU64);
 
 impl End {
+    /// `None` if it is longer than a name may be ([`MAX_NAME_BYTES`](crate::name::MAX_NAME_BYTES)
+    /// is what a byte holds), or goes on further on than any packet.
+    pub(super) fn new(first: usize, length: usize, hops: u8, hash: u32) -> Option<Self> {
+        let (first, length) = (u16::try_from(first).ok()?, u8::try_from(length).ok()?);
+        let place = u64::from(first) << 16 | u64::from(length) << 8 | u64::from(hops);
+        NonZeroU64::new(u64::from(hash) << 32 | place).map(Self)
+    }
+
     pub(super) fn root(at: usize) -> Option<Self> {
-        Some(Self { first: u16::try_from(at).ok()?, length: 1, hops: 0, hash: crate::name::ROOT })
+        Self::new(at, 1, 0, crate::name::ROOT)
+    }
+
+    /// Where the first label stands; further to the front if there is a pointer.
+    pub(super) fn first(self) -> u16 {
+        (self.0.get() >> 16) as u16
+    }
+
+    /// Its bytes uncompressed, with the final zero byte.
+    pub(super) fn length(self) -> u8 {
+        (self.0.get() >> 8) as u8
+    }
+
+    /// Pointers on the way.
+    pub(super) fn hops(self) -> u8 {
+        self.0.get() as u8
+    }
+
+    /// Of the folded labels.
+    pub(super) fn hash(self) -> u32 {
+        (self.0.get() >> 32) as u32
     }
 }
 
@@ -36,25 +57,24 @@ const MANY_LABELS: u16 = 192;
 /// length, however they point to each other.
 #[derive(Debug, Clone)]
 pub(super) struct Checked {
-    few: [(u16, End); FEW],
-    all: Option<Box<[End]>>,
+    few: [(u16, Option<End>); FEW],
+    all: Option<Box<[Option<End>]>>,
     labels: u16,
 }
 
-const NONE: End = End { first: 0, length: 0, hops: 0, hash: 0 };
-
 impl Checked {
     pub(super) fn new() -> Self {
-        Self { few: [(0, NONE); FEW], all: None, labels: 0 }
+        Self { few: [(0, None); FEW], all: None, labels: 0 }
     }
 
     /// How a name goes on from `at`, if that is known.
+    #[inline]
     pub(super) fn get(&self, at: usize) -> Option<End> {
         if let Some(all) = &self.all {
-            return all.get(at).copied().filter(|end| end.length > 0);
+            return all.get(at).copied().flatten();
         }
         let (place, end) = self.few.get(slot(at))?;
-        (usize::from(*place) == at).then_some(*end)
+        end.filter(|_| usize::from(*place) == at)
     }
 
     /// The same at a label behind a pointer.
@@ -63,22 +83,30 @@ impl Checked {
         if self.all.is_some() { self.get(at) } else { None }
     }
 
+    /// Whether every label of the packet is remembered.
+    pub(super) fn knows_all(&self) -> bool {
+        self.all.is_some()
+    }
+
     /// A name goes on like this from `at`.
     pub(super) fn put(&mut self, packet: &[u8], at: usize, end: End) {
-        if self.labels > MANY_LABELS && self.all.is_none() {
-            self.all = Some(vec![NONE; packet.len()].into());
-        }
-        if let Some(all) = &mut self.all {
-            ends(packet, at, end, |at, end| match all.get_mut(at) {
-                Some(known) if known.length == 0 => {
-                    *known = end;
-                    true
-                }
-                _ => false,
-            });
+        if self.labels > MANY_LABELS {
+            self.put_labels(packet, at, end);
         } else if let (Some(few), Ok(at)) = (self.few.get_mut(slot(at)), u16::try_from(at)) {
-            *few = (at, end);
+            *few = (at, Some(end));
         }
+    }
+
+    #[cold]
+    fn put_labels(&mut self, packet: &[u8], at: usize, end: End) {
+        let all = self.all.get_or_insert_with(|| vec![None; packet.len()].into());
+        ends(packet, at, end, |at, end| match all.get_mut(at) {
+            Some(known @ None) => {
+                *known = Some(end);
+                true
+            }
+            _ => false,
+        });
     }
 }
 

@@ -2,33 +2,28 @@
 
 use std::fmt;
 
-use super::checked::{Checked, End};
-use super::walk::{Walk, measure};
+use super::checked::End;
+use super::walk::Walk;
 use crate::name::{MAX_NAME_BYTES, Name, WireName};
 
 /// A name in a packet, checked: it ends, and is at most 255 bytes long.
 #[derive(Clone, Copy)]
 pub struct NameRef<'p> {
     packet: &'p [u8],
-    /// Where its first label stands.
-    first: u16,
-    /// Uncompressed, with the final zero byte.
-    length: u8,
-    hash: u32,
+    end: End,
+}
+
+impl End {
+    /// The name that goes on like this in this packet.
+    pub(super) fn of(self, packet: &[u8]) -> NameRef<'_> {
+        NameRef { packet, end: self }
+    }
 }
 
 impl<'p> NameRef<'p> {
-    /// The name at `at`, where the bytes behind it begin, and what it cost: its uncompressed
-    /// bytes and one for each pointer.
-    pub(super) fn read(packet: &'p [u8], at: usize, checked: &mut Checked) -> Option<(Self, usize, usize)> {
-        let (End { first, length, hops, hash }, after) = measure(packet, at, checked)?;
-        let cost = usize::from(length).saturating_add(usize::from(hops));
-        Some((Self { packet, first, length, hash }, after, cost))
-    }
-
     /// Whether this is `name`, without regard to the case of ASCII letters.
     pub fn is(&self, name: &Name) -> bool {
-        self.hash == name.folded_hash() && self.matches(name.wire())
+        self.end.hash() == name.folded_hash() && self.matches(name.wire())
     }
 
     /// Whether the checked name at `first` is the same, without regard to the case of ASCII
@@ -46,18 +41,22 @@ impl<'p> NameRef<'p> {
         false
     }
 
+    pub(super) fn packet(&self) -> &'p [u8] {
+        self.packet
+    }
+
     /// Where in the packet its first label stands: the same for two names that point there.
     pub(crate) fn first(&self) -> u16 {
-        self.first
+        self.end.first()
     }
 
     /// The bytes it has uncompressed.
     pub(super) fn length(&self) -> usize {
-        self.length.into()
+        self.end.length().into()
     }
 
     fn walk(&self) -> Walk<'p> {
-        Walk::new(self.packet, usize::from(self.first))
+        Walk::new(self.packet, usize::from(self.end.first()))
     }
 
     fn matches(&self, wire: &[u8]) -> bool {
@@ -79,7 +78,7 @@ impl<'p> NameRef<'p> {
     /// The name on its own.
     pub fn to_name(&self) -> Name {
         let mut buffer = [0; MAX_NAME_BYTES];
-        Name::from_checked(self.decode(&mut buffer), self.hash)
+        Name::from_checked(self.decode(&mut buffer), self.end.hash())
     }
 
     /// Whether the last label is `local` and at least one stands before it.
@@ -96,7 +95,7 @@ impl<'p> NameRef<'p> {
 
     /// The same hash as that of an equal [`Name`].
     pub(crate) fn folded_hash(&self) -> u32 {
-        self.hash
+        self.end.hash()
     }
 
     /// The uncompressed wire form, in the case it was sent in.
@@ -111,14 +110,14 @@ impl<'p> NameRef<'p> {
                 break;
             }
         }
-        buffer.get(..usize::from(self.length)).unwrap_or_default()
+        buffer.get(..usize::from(self.end.length())).unwrap_or_default()
     }
 
     /// The uncompressed wire form, for a look-up in a map keyed by [`Name`].
     pub(crate) fn decoded(&self) -> DecodedName {
         let mut bytes = [0; MAX_NAME_BYTES];
         self.decode(&mut bytes);
-        DecodedName { bytes, len: self.length }
+        DecodedName { bytes, len: self.end.length() }
     }
 }
 
@@ -150,6 +149,8 @@ impl WireName for DecodedName {
 mod tests {
     use std::collections::HashMap;
 
+    use super::super::checked::Checked;
+    use super::super::walk::measure;
     use super::*;
     use crate::error::NameError;
 
@@ -157,8 +158,8 @@ mod tests {
     fn a_map_of_names_is_asked_with_a_name_from_a_packet() -> Result<(), NameError> {
         let map = HashMap::from([("alpha._exo._tcp.local".parse::<Name>()?, 1), (".".parse()?, 2)]);
         let look_up = |packet: &[u8], at| {
-            let (name, after, _) = NameRef::read(packet, at, &mut Checked::new())?;
-            Some((*map.get(&name.decoded() as &dyn WireName)?, after))
+            let (name, after) = measure(packet, at, &mut Checked::new())?;
+            Some((*map.get(&name.of(packet).decoded() as &dyn WireName)?, after))
         };
         let packet = b"____________\x04_TCP\x05local\0\x05ALPHA\x04_exo\xc0\x0c\0";
         assert_eq!(look_up(packet, 24), Some((1, 37)));

@@ -2,29 +2,33 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::name_ref::NameRef;
+use super::checked::End;
 use super::reader::Names;
 use super::record::without_zeros;
 use super::{Nsec, RecordData, RecordType, Srv};
 use crate::name::MAX_NAME_BYTES;
 use crate::txt::Txt;
 
-/// The data of one record, checked: names in it may point to what came before.
+/// The data of one record, checked: names in it may point to what came before. Small, since
+/// every record carries one.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Data<'p> {
-    A([u8; 4]),
-    Aaaa([u8; 16]),
-    Ptr(NameRef<'p>),
+    A(&'p [u8; 4]),
+    Aaaa(&'p [u8; 16]),
+    Ptr(End),
     Srv {
-        fixed: [u8; 6],
-        target: NameRef<'p>,
+        fixed: &'p [u8; 6],
+        target: End,
     },
     Txt(&'p [u8]),
     /// The bitmap of block 0.
     Nsec(&'p [u8]),
-    /// Of a type that is not ours to understand: the bytes before its names, the names, and
-    /// the bytes behind them.
-    Other(RecordType, &'p [u8], [Option<NameRef<'p>>; 2], &'p [u8]),
+    /// Of a type that is not ours to understand: where it stands, and the names in it.
+    Other {
+        start: u16,
+        length: u16,
+        names: [Option<End>; 2],
+    },
 }
 
 impl<'p> Data<'p> {
@@ -42,7 +46,7 @@ impl<'p> Data<'p> {
             RecordType::AAAA => Self::Aaaa(bytes.try_into().ok()?),
             RecordType::PTR => Self::Ptr(frame.last_name(0)?),
             // RFC 2782.
-            RecordType::SRV => Self::Srv { fixed: *bytes.first_chunk()?, target: frame.last_name(6)? },
+            RecordType::SRV => Self::Srv { fixed: bytes.first_chunk()?, target: frame.last_name(6)? },
             RecordType::TXT => Self::Txt(crate::txt::is_sound(bytes).then_some(bytes)?),
             RecordType::NSEC => Self::Nsec(frame.nsec()?),
             // Nothing that could be a record's type: RFC 6895 §3.1 keeps 0 and 128 to 255
@@ -52,42 +56,48 @@ impl<'p> Data<'p> {
         })
     }
 
-    pub(super) fn decode(self) -> Option<RecordData> {
+    /// The data of a record of type `rtype` in this packet.
+    pub(super) fn decode(self, packet: &[u8], rtype: RecordType) -> Option<RecordData> {
         Some(match self {
-            Self::A(octets) => RecordData::A(Ipv4Addr::from(octets)),
-            Self::Aaaa(octets) => RecordData::Aaaa(Ipv6Addr::from(octets)),
-            Self::Ptr(name) => RecordData::Ptr(name.to_name()),
+            Self::A(octets) => RecordData::A(Ipv4Addr::from(*octets)),
+            Self::Aaaa(octets) => RecordData::Aaaa(Ipv6Addr::from(*octets)),
+            Self::Ptr(name) => RecordData::Ptr(name.of(packet).to_name()),
             Self::Srv { fixed, target } => {
-                let [priority, weight, port] = srv_numbers(fixed);
-                RecordData::Srv(Srv { priority, weight, port, target: target.to_name() })
+                let [priority, weight, port] = srv_numbers(*fixed);
+                RecordData::Srv(Srv { priority, weight, port, target: target.of(packet).to_name() })
             }
             Self::Txt(bytes) => RecordData::Txt(Txt::from_wire(bytes)?),
             Self::Nsec(bitmap) => RecordData::Nsec(Nsec::from_bitmap(bitmap)?),
-            Self::Other(rtype, lead, names, tail) => {
-                let mut bytes = lead.to_vec();
-                for name in names.iter().flatten() {
-                    bytes.extend_from_slice(name.decode(&mut [0; MAX_NAME_BYTES]));
+            Self::Other { start, length, names } => {
+                let bytes = packet.get(start.into()..)?.get(..length.into())?;
+                let Layout { lead, tail, .. } = Layout::of(rtype, bytes);
+                let mut whole = bytes.get(..lead)?.to_vec();
+                for name in names.into_iter().flatten() {
+                    whole.extend_from_slice(name.of(packet).decode(&mut [0; MAX_NAME_BYTES]));
                 }
-                bytes.extend_from_slice(tail);
-                RecordData::Other(rtype, bytes.into())
+                whole.extend_from_slice(bytes.get(bytes.len().checked_sub(tail)?..)?);
+                RecordData::Other(rtype, whole.into())
             }
         })
     }
 
-    pub(super) fn is(self, data: &RecordData) -> bool {
+    pub(super) fn is(self, packet: &[u8], data: &RecordData) -> bool {
         match (self, data) {
-            (Self::A(octets), RecordData::A(address)) => octets == address.octets(),
-            (Self::Aaaa(octets), RecordData::Aaaa(address)) => octets == address.octets(),
-            (Self::Ptr(name), RecordData::Ptr(other)) => name.is(other),
+            (Self::A(octets), RecordData::A(address)) => *octets == address.octets(),
+            (Self::Aaaa(octets), RecordData::Aaaa(address)) => *octets == address.octets(),
+            (Self::Ptr(name), RecordData::Ptr(other)) => name.of(packet).is(other),
             (Self::Srv { fixed, target }, RecordData::Srv(srv)) => {
-                srv_numbers(fixed) == [srv.priority, srv.weight, srv.port] && target.is(&srv.target)
+                srv_numbers(*fixed) == [srv.priority, srv.weight, srv.port]
+                    && target.of(packet).is(&srv.target)
             }
             // No bytes and any row of empty strings mean the same (RFC 6763 §6.1).
             (Self::Txt(bytes), RecordData::Txt(txt)) => {
                 bytes == txt.wire() || (txt.is_empty() && bytes.iter().all(|byte| *byte == 0))
             }
             (Self::Nsec(bitmap), RecordData::Nsec(nsec)) => without_zeros(bitmap) == nsec.bitmap(),
-            (Self::Other(..), RecordData::Other(..)) => self.decode().is_some_and(|own| own == *data),
+            (Self::Other { .. }, RecordData::Other(rtype, _)) => {
+                self.decode(packet, *rtype).is_some_and(|own| own == *data)
+            }
             _ => false,
         }
     }
@@ -107,14 +117,14 @@ struct Frame<'p, 'n> {
 
 impl<'p> Frame<'p, '_> {
     /// The name `offset` bytes into the data, and the offset behind it.
-    fn name(&mut self, offset: usize) -> Option<(NameRef<'p>, usize)> {
+    fn name(&mut self, offset: usize) -> Option<(End, usize)> {
         let (name, after) = self.names.read(self.packet, self.start.checked_add(offset)?)?;
         let after = after.checked_sub(self.start)?;
         (after <= self.bytes.len()).then_some((name, after))
     }
 
     /// The name `offset` bytes into the data, with which the data must end.
-    fn last_name(&mut self, offset: usize) -> Option<NameRef<'p>> {
+    fn last_name(&mut self, offset: usize) -> Option<End> {
         let (name, after) = self.name(offset)?;
         (after == self.bytes.len()).then_some(name)
     }
@@ -143,33 +153,53 @@ impl<'p> Frame<'p, '_> {
     }
 
     fn other(&mut self, rtype: RecordType) -> Option<Data<'p>> {
-        let Some(&(_, lead, count, tail)) = LAYOUTS.iter().find(|(layout, ..)| *layout == rtype) else {
-            return Some(Data::Other(rtype, self.bytes, [None; 2], &[]));
-        };
-        let lead = self.bytes.get(..lead)?;
-        let mut at = lead.len();
+        let Layout { lead, names: count, tail, .. } = Layout::of(rtype, self.bytes);
+        let mut at = lead;
         let mut names = [None; 2];
         for name in names.iter_mut().take(count) {
             let (read, after) = self.name(at)?;
             *name = Some(read);
             at = after;
         }
-        let rest = self.bytes.get(at..)?;
-        (rest.len() == tail).then_some(Data::Other(rtype, lead, names, rest))
+        if self.bytes.len().checked_sub(at)? != tail {
+            return None;
+        }
+        let (start, length) = (u16::try_from(self.start).ok()?, u16::try_from(self.bytes.len()).ok()?);
+        Some(Data::Other { start, length, names })
     }
 }
 
-/// The other types whose names may be compressed (RFC 6762 §18.14): bytes before the names,
-/// the number of names, bytes behind them.
-const LAYOUTS: [(RecordType, usize, usize, usize); 10] = [
-    (RecordType(2), 0, 1, 0), // NS, RFC 1035
-    (RecordType::CNAME, 0, 1, 0),
-    (RecordType(6), 0, 2, 20), // SOA, RFC 1035
-    (RecordType(15), 2, 1, 0), // MX, RFC 1035
-    (RecordType(17), 0, 2, 0), // RP, RFC 1183
-    (RecordType(18), 2, 1, 0), // AFSDB, RFC 1183
-    (RecordType(21), 2, 1, 0), // RT, RFC 1183
-    (RecordType(26), 2, 2, 0), // PX, RFC 2163
-    (RecordType(36), 2, 1, 0), // KX, RFC 2230
-    (RecordType(39), 0, 1, 0), // DNAME, RFC 6672
+/// What the data of a type is made of: bytes, names that may be compressed, bytes.
+#[derive(Debug, Clone, Copy)]
+struct Layout {
+    rtype: RecordType,
+    lead: usize,
+    names: usize,
+    tail: usize,
+}
+
+impl Layout {
+    const fn new(rtype: RecordType, lead: usize, names: usize, tail: usize) -> Self {
+        Self { rtype, lead, names, tail }
+    }
+
+    /// That of the type, or of nothing but these bytes.
+    fn of(rtype: RecordType, bytes: &[u8]) -> Self {
+        let known = LAYOUTS.iter().find(|layout| layout.rtype == rtype);
+        known.copied().unwrap_or(Self::new(rtype, bytes.len(), 0, 0))
+    }
+}
+
+/// The other types whose names may be compressed (RFC 6762 §18.14).
+const LAYOUTS: [Layout; 10] = [
+    Layout::new(RecordType(2), 0, 1, 0), // NS, RFC 1035
+    Layout::new(RecordType::CNAME, 0, 1, 0),
+    Layout::new(RecordType(6), 0, 2, 20), // SOA, RFC 1035
+    Layout::new(RecordType(15), 2, 1, 0), // MX, RFC 1035
+    Layout::new(RecordType(17), 0, 2, 0), // RP, RFC 1183
+    Layout::new(RecordType(18), 2, 1, 0), // AFSDB, RFC 1183
+    Layout::new(RecordType(21), 2, 1, 0), // RT, RFC 1183
+    Layout::new(RecordType(26), 2, 2, 0), // PX, RFC 2163
+    Layout::new(RecordType(36), 2, 1, 0), // KX, RFC 2230
+    Layout::new(RecordType(39), 0, 1, 0), // DNAME, RFC 6672
 ];

@@ -6,10 +6,10 @@
 
 use thiserror::Error;
 
-use super::checked::Checked;
+use super::checked::{Checked, End};
 use super::name_ref::NameRef;
 use super::rdata::Data;
-use super::walk::skip_name;
+use super::walk::{measure, skip_name};
 use super::{
     MAX_DECOMPRESSED_BYTES, MAX_PAYLOAD_BYTES, MAX_QUESTIONS, MAX_RECORDS, RecordData, RecordType, Section,
 };
@@ -223,18 +223,15 @@ impl Names {
 
     /// The name at `at` and where the bytes behind it begin; `None` if it is broken, or if too
     /// much has been read already.
-    pub(super) fn read<'p>(&mut self, packet: &'p [u8], at: usize) -> Option<(NameRef<'p>, usize)> {
-        match NameRef::read(packet, at, &mut self.checked) {
-            Some((name, after, cost)) => {
-                self.spend(cost)?;
-                Some((name, after))
-            }
-            None => {
-                // It may have taken as long as the longest.
-                self.spend(MAX_NAME_BYTES)?;
-                None
-            }
-        }
+    pub(super) fn read(&mut self, packet: &[u8], at: usize) -> Option<(End, usize)> {
+        let read = measure(packet, at, &mut self.checked);
+        // Its uncompressed bytes and one for each pointer; a broken one may have taken as long as
+        // the longest.
+        let cost = read.map_or(MAX_NAME_BYTES, |(name, _)| {
+            usize::from(name.length()).saturating_add(name.hops().into())
+        });
+        self.spend(cost)?;
+        read
     }
 
     fn spend(&mut self, cost: usize) -> Option<()> {
@@ -260,6 +257,7 @@ impl<'p> Questions<'p> {
         let [t0, t1, c0, c1] = *self.packet.get(after..)?.first_chunk()?;
         let (rtype, class) = (RecordType(u16::from_be_bytes([t0, t1])), u16::from_be_bytes([c0, c1]));
         self.at = after.checked_add(4)?;
+        let name = name.of(self.packet);
         Some(Question { name, rtype, class: class & !TOP_BIT, unicast: class & TOP_BIT != 0 })
     }
 
@@ -287,12 +285,20 @@ struct Seen {
     few: [(u64, u16); FEW_QUESTIONS],
     /// … and beyond that.
     more: Vec<(u64, u16)>,
+    /// A bit for each of them: what has none was not noted.
+    marks: [u64; 4],
     noted: usize,
     given: usize,
 }
 
 /// More questions than this take memory to be told apart.
 const FEW_QUESTIONS: usize = 10;
+
+/// Which word of the marks, and which bit of it.
+fn mark(key: u64) -> (usize, u64) {
+    let [.., place] = (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56).to_be_bytes();
+    (usize::from(place / 64), 1 << (place % 64))
+}
 
 impl Seen {
     fn key(question: &Question<'_>) -> u64 {
@@ -304,6 +310,10 @@ impl Seen {
 
     /// Where the name of an equal question stands, preferably at `first`.
     fn find(&self, key: u64, first: u16) -> Option<u16> {
+        let (word, bit) = mark(key);
+        if self.marks.get(word).is_none_or(|marks| marks & bit == 0) {
+            return None;
+        }
         let mut found = None;
         for (seen, at) in self.few.iter().take(self.noted).chain(&self.more) {
             if *seen == key {
@@ -324,6 +334,10 @@ impl Seen {
                 None => self.more.push((key, first)),
             }
             self.noted = self.noted.saturating_add(1);
+            let (word, bit) = mark(key);
+            if let Some(marks) = self.marks.get_mut(word) {
+                *marks |= bit;
+            }
         }
         if new {
             self.given = self.given.saturating_add(1);
@@ -370,9 +384,9 @@ pub struct RecordRef<'p> {
 
 impl<'p> RecordRef<'p> {
     /// The name that a PTR record points to, or an SRV record's host.
-    pub(crate) fn target(&self) -> Option<&NameRef<'p>> {
-        match &self.data {
-            Some(Data::Ptr(target) | Data::Srv { target, .. }) => Some(target),
+    pub(crate) fn target(&self) -> Option<NameRef<'p>> {
+        match self.data {
+            Some(Data::Ptr(target) | Data::Srv { target, .. }) => Some(target.of(self.name.packet())),
             _ => None,
         }
     }
@@ -385,13 +399,13 @@ impl<'p> RecordRef<'p> {
     /// The data, with all names decompressed; `None` if it is not what the type calls for:
     /// then the record is to be skipped.
     pub fn data(&self) -> Option<RecordData> {
-        self.data?.decode()
+        self.data?.decode(self.name.packet(), self.rtype)
     }
 
     /// Whether the data is `data`: names compare without case, everything else byte by byte.
     /// Addresses, PTR, SRV, TXT and NSEC data are compared where they stand, without a copy.
     pub fn data_is(&self, data: &RecordData) -> bool {
-        self.rtype == data.record_type() && self.data.is_some_and(|own| own.is(data))
+        self.rtype == data.record_type() && self.data.is_some_and(|own| own.is(self.name.packet(), data))
     }
 }
 
@@ -418,7 +432,7 @@ impl<'p> Records<'p> {
         self.at = start.checked_add(bytes.len())?;
         Some(RecordRef {
             section,
-            name,
+            name: name.of(self.packet),
             rtype,
             class: class & !TOP_BIT,
             cache_flush: class & TOP_BIT != 0,
@@ -432,13 +446,15 @@ impl<'p> Iterator for Records<'p> {
     type Item = RecordRef<'p>;
 
     fn next(&mut self) -> Option<RecordRef<'p>> {
-        let sections = [Section::Answer, Section::Authority, Section::Additional];
-        let (section, left) = sections.into_iter().zip(&mut self.left).find(|(_, left)| **left > 0)?;
+        let (section, left) = match &mut self.left {
+            [left @ 1..=u16::MAX, ..] => (Section::Answer, left),
+            [_, left @ 1..=u16::MAX, _] => (Section::Authority, left),
+            [.., left @ 1..=u16::MAX] => (Section::Additional, left),
+            _ => return None,
+        };
         *left = left.saturating_sub(1);
-        let record = self.room.checked_sub(1).and_then(|room| {
-            self.room = room;
-            self.read(section)
-        });
+        let record = if self.room > 0 { self.read(section) } else { None };
+        self.room = self.room.saturating_sub(1);
         if record.is_none() {
             self.left = [0; 3];
         }

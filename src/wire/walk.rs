@@ -60,60 +60,79 @@ impl<'p> Walk<'p> {
 }
 
 /// Walks to the end of a name, or to where `checked` knows how it goes on, and says how it
-/// goes on from `start` and where the bytes behind it begin. 255 bytes hold at most 127
-/// labels, so that these need no count of their own.
+/// goes on from `start` and where the bytes behind it begin.
 pub(super) fn measure(packet: &[u8], start: usize, checked: &mut Checked) -> Option<(End, usize)> {
-    // Most names in a packet are a pointer to one that is known.
-    if let Step::Pointer(target) = step(packet, start, start)?
-        && let Some(end) = checked.get(target)
-    {
-        let hops = end.hops.checked_add(1).filter(|hops| usize::from(*hops) <= MAX_POINTER_HOPS)?;
-        let end = End { hops, ..end };
-        checked.put(packet, start, end);
-        return Some((end, start.checked_add(2)?));
+    let name = packet.get(start..)?;
+    let mut rest = name;
+    let mut folded = Folded::START;
+    // Labels up to where the name ends or goes on elsewhere. 255 bytes hold at most 127 of them,
+    // so that they need no count of their own.
+    loop {
+        let kind = *rest.first()?;
+        if kind & KIND != LABEL || kind == 0 {
+            break;
+        }
+        let (label, tail) = rest.split_at_checked(usize::from(kind).checked_add(1)?)?;
+        folded.push(label);
+        rest = tail;
+        if name.len().saturating_sub(rest.len()) >= MAX_NAME_BYTES {
+            return None;
+        }
     }
+    let own = name.len().saturating_sub(rest.len());
+    let at = start.checked_add(own)?;
+    let mut hops = 0;
+    let (end, after) = match *rest.first()? & KIND {
+        LABEL => (End::root(at)?, at.checked_add(1)?),
+        POINTER => {
+            let target = pointer_target(rest, start)?;
+            let end = match checked.get(target) {
+                Some(end) => end,
+                None => measure_behind(packet, target, checked)?,
+            };
+            hops = end.hops().checked_add(1).filter(|hops| usize::from(*hops) <= MAX_POINTER_HOPS)?;
+            (end, at.checked_add(2)?)
+        }
+        // 0x40 and 0x80 are label types that nobody may use (RFC 6891 §5).
+        _ => return None,
+    };
+    let first = if own == 0 { end.first().into() } else { start };
+    let end = End::new(first, own.checked_add(end.length().into())?, hops, folded.with(end.hash()))?;
+    // Nobody points to what is a mere pointer, but for those who mean harm.
+    if own > 0 || checked.knows_all() {
+        checked.put(packet, start, end);
+    }
+    Some((end, after))
+}
+
+/// The same from where a pointer leads to, of which nothing is known yet.
+#[cold]
+fn measure_behind(packet: &[u8], start: usize, checked: &mut Checked) -> Option<End> {
     let (mut at, mut run) = (start, start);
-    let mut after = None;
     let mut part = Part::EMPTY;
-    // What came before the first pointer, and where that leads.
-    let mut before: Option<(Part, usize)> = None;
     let end = loop {
         match step(packet, at, run)? {
-            Step::Label([0]) => {
-                after = after.or(at.checked_add(1));
-                break End::root(at)?;
-            }
+            Step::Label([0]) => break End::root(at)?,
             Step::Label(label) => {
                 part.push(label, at)?;
                 at = at.checked_add(label.len())?;
-                // Behind a pointer everything may have been seen before, label by label.
-                if before.is_some()
-                    && let Some(end) = checked.get_label(at)
-                {
+                // Everything may have been seen before, label by label.
+                if let Some(end) = checked.get_label(at) {
                     break end;
                 }
             }
             Step::Pointer(target) => {
                 part.hop()?;
-                after = after.or(at.checked_add(2));
                 if let Some(end) = checked.get(target) {
                     break end;
-                }
-                if before.is_none() {
-                    before = Some((part, target));
-                    part = Part::EMPTY;
                 }
                 (at, run) = (target, target);
             }
         }
     };
-    let mut end = part.with(end)?;
-    if let Some((head, target)) = before {
-        checked.put(packet, target, end);
-        end = head.with(end)?;
-    }
+    let end = part.with(end)?;
     checked.put(packet, start, end);
-    Some((end, after?))
+    Some(end)
 }
 
 /// The beginning of a name.
@@ -123,7 +142,7 @@ struct Part {
     length: usize,
     hops: usize,
     /// Where its first label stands.
-    first: Option<u16>,
+    first: Option<usize>,
 }
 
 impl Part {
@@ -132,7 +151,7 @@ impl Part {
     fn push(&mut self, label: &[u8], at: usize) -> Option<()> {
         self.length = self.length.checked_add(label.len()).filter(|length| *length < MAX_NAME_BYTES)?;
         self.folded.push(label);
-        self.first = self.first.or(u16::try_from(at).ok());
+        self.first = self.first.or(Some(at));
         Some(())
     }
 
@@ -143,25 +162,17 @@ impl Part {
 
     /// What is left of `whole`, from `at` on.
     fn before(self, whole: End, at: usize) -> Option<End> {
-        Some(End {
-            first: u16::try_from(at).ok()?,
-            length: u8::try_from(usize::from(whole.length).checked_sub(self.length)?).ok()?,
-            hops: u8::try_from(usize::from(whole.hops).checked_sub(self.hops)?).ok()?,
-            hash: self.folded.without(whole.hash),
-        })
+        let length = usize::from(whole.length()).checked_sub(self.length)?;
+        let hops = u8::try_from(usize::from(whole.hops()).checked_sub(self.hops)?).ok()?;
+        End::new(at, length, hops, self.folded.without(whole.hash()))
     }
 
     /// The whole that begins like this and goes on with `end`, if that is not too much.
     fn with(self, end: End) -> Option<End> {
-        let length = self.length.checked_add(usize::from(end.length))?;
-        let hops = self.hops.checked_add(usize::from(end.hops))?;
-        (length <= MAX_NAME_BYTES && hops <= MAX_POINTER_HOPS).then_some(())?;
-        Some(End {
-            first: self.first.unwrap_or(end.first),
-            length: u8::try_from(length).ok()?,
-            hops: u8::try_from(hops).ok()?,
-            hash: self.folded.with(end.hash),
-        })
+        let length = self.length.checked_add(end.length().into())?;
+        let hops = self.hops.checked_add(end.hops().into()).filter(|hops| *hops <= MAX_POINTER_HOPS)?;
+        let first = self.first.unwrap_or(end.first().into());
+        End::new(first, length, u8::try_from(hops).ok()?, self.folded.with(end.hash()))
     }
 }
 
@@ -195,7 +206,7 @@ pub(super) fn skip_name(packet: &[u8], start: usize) -> Option<usize> {
 pub(super) fn ends(packet: &[u8], start: usize, whole: End, mut visit: impl FnMut(usize, End) -> bool) {
     let (mut at, mut run) = (start, start);
     let mut part = Part::EMPTY;
-    if usize::from(whole.first) != start {
+    if usize::from(whole.first()) != start {
         visit(start, whole);
     }
     loop {
