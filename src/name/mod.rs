@@ -211,7 +211,7 @@ impl Hash for dyn WireName + '_ {
 
 impl PartialEq for dyn WireName + '_ {
     fn eq(&self, other: &Self) -> bool {
-        self.wire_bytes().eq_ignore_ascii_case(other.wire_bytes())
+        same(self.wire_bytes(), other.wire_bytes())
     }
 }
 
@@ -231,8 +231,13 @@ impl Hash for Name {
 
 impl PartialEq for Name {
     fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash && self.wire.eq_ignore_ascii_case(&other.wire)
+        self.hash == other.hash && same(&self.wire, &other.wire)
     }
+}
+
+/// Without regard to the case of ASCII letters; mostly it is the same case.
+fn same(one: &[u8], other: &[u8]) -> bool {
+    one == other || one.eq_ignore_ascii_case(other)
 }
 
 impl Eq for Name {}

@@ -1,7 +1,6 @@
 //! What was heard on one link: which records there are, and under which names.
 
 use std::collections::HashMap;
-use std::collections::hash_map;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use super::numbered::{Number, Numbered};
 use super::query::AskKey;
 use super::rng::Rng;
 use super::room::{Limits, Room};
+use super::set::Set;
 use super::timer::after;
 use crate::name::{Name, WireName};
 use crate::wire::{RecordData, RecordRef, RecordType};
@@ -40,21 +40,11 @@ pub(super) enum Heard {
     Nothing,
 }
 
-/// The records at one name.
-#[derive(Debug, Default)]
-struct Set {
-    /// In order of age.
-    keys: Vec<CacheKey>,
-    /// A service type has a thousand pointers: they are found by what they point to.
-    #[expect(clippy::box_collection, reason = "most names have none: 8 bytes instead of 40")]
-    pointers: Option<Box<HashMap<Name, CacheKey, Seeded>>>,
-}
-
 #[derive(Debug)]
 pub(super) struct Cache {
     pub(super) limits: Limits,
     seeded: Seeded,
-    names: HashMap<Name, Set, Seeded>,
+    names: HashMap<Name, Set<CacheKey>, Seeded>,
     pub(super) entries: Numbered<Entry>,
     pub(super) ages: Ages,
     pub(super) room: Room,
@@ -78,7 +68,7 @@ impl Cache {
     }
 
     pub(super) fn keys(&self, name: &dyn WireName) -> &[CacheKey] {
-        self.names.get(name).map(|set| set.keys.as_slice()).unwrap_or_default()
+        self.names.get(name).map(Set::keys).unwrap_or_default()
     }
 
     pub(super) fn keys_of_type(&self, name: &Name, rtype: RecordType) -> Vec<CacheKey> {
@@ -97,30 +87,17 @@ impl Cache {
 
     /// How many pointers are known at a name.
     pub(super) fn pointers_at(&self, name: &Name) -> usize {
-        self.names.get(name).and_then(|set| set.pointers.as_ref()).map_or(0, |pointers| pointers.len())
+        self.names.get(name).map_or(0, Set::pointers)
     }
 
     /// The record with this name and data.
     pub(super) fn find(&self, name: &Name, data: &RecordData) -> Option<CacheKey> {
-        let set = self.names.get(name)?;
-        match data {
-            RecordData::Ptr(target) => set.pointers.as_ref()?.get(target).copied(),
-            _ => set.keys.iter().find(|key| self.get(**key).is_some_and(|e| e.data == *data)).copied(),
-        }
+        self.names.get(name)?.find(data, |key| Some(&self.get(key)?.data))
     }
 
     /// The record that a record in a packet repeats.
     pub(super) fn find_heard(&self, record: &RecordRef<'_>) -> Option<CacheKey> {
-        let set = record.name.find_in(&self.names)?;
-        match record.target() {
-            Some(target) if record.rtype == RecordType::PTR => {
-                target.find_in(set.pointers.as_ref()?).copied()
-            }
-            _ => {
-                let same = |key: &&CacheKey| self.get(**key).is_some_and(|e| record.data_is(&e.data));
-                set.keys.iter().find(same).copied()
-            }
-        }
+        record.name.find_in(&self.names)?.find_heard(record, |key| Some(&self.get(key)?.data))
     }
 
     pub(super) fn get(&self, key: CacheKey) -> Option<&Entry> {
@@ -172,16 +149,7 @@ impl Cache {
             source,
             unanswered: None,
         });
-        let set = match place {
-            hash_map::Entry::Occupied(set) => set.into_mut(),
-            hash_map::Entry::Vacant(none) => none.insert(Set { keys: Vec::with_capacity(1), pointers: None }),
-        };
-        set.keys.push(key);
-        if let RecordData::Ptr(target) = data {
-            let seeded = self.seeded;
-            let pointers = set.pointers.get_or_insert_with(|| Box::new(HashMap::with_hasher(seeded)));
-            pointers.insert(target.clone(), key);
-        }
+        place.or_default().add(key, data, self.seeded);
         self.list(key);
         self.schedule(key, rng);
         if self.list_large(key) { Heard::New } else { Heard::Nothing }
@@ -240,11 +208,8 @@ impl Cache {
         self.ages.changed(key, &self.entries);
         self.unlist_large(key, &data);
         let set = self.names.get_mut(&name)?;
-        set.keys.retain(|other| *other != key);
-        if let (RecordData::Ptr(target), Some(pointers)) = (&data, &mut set.pointers) {
-            pointers.remove(target);
-        }
-        if set.keys.is_empty() {
+        set.remove(key, &data);
+        if set.is_empty() {
             self.names.remove(&name);
         }
         Some((name, data))

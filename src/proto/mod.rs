@@ -12,7 +12,7 @@
 //! |---|---|---|
 //! | `claim`, `probe`, `announce` | owning a name; update, goodbye | §8, §10.1 |
 //! | `conflict` | tie-break, defend, rename | §8.2, §9 |
-//! | `records`, `own` | what we hold | §6.1, §10 |
+//! | `records`, `own`, `set` | what we hold | §6.1, §10 |
 //! | `respond`, `continuation`, `unicast`, `send` | who gets it, when, in which datagrams | §6, §7 |
 //! | `query`, `overhear` | asking, known answers, duplicate questions | §5, §7, §10.5 |
 //! | `cache`, `entry`, `age` | time to live, cache flush, refresh | §5.2, §10 |
@@ -61,6 +61,7 @@ mod respond;
 mod rng;
 mod room;
 mod send;
+mod set;
 mod timer;
 mod types;
 mod unicast;

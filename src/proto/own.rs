@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use super::claim::ClaimId;
 use super::hash::Seeded;
 use super::names::{NameMap, Sought};
+use super::set::Set;
 use super::timer::after;
 use crate::name::Name;
-use crate::wire::{Record, RecordData, RecordType};
+use crate::wire::{Record, RecordData, RecordRef, RecordType};
 
 /// A record is multicast at most once in this time on a link (RFC 6762 §6).
 pub(super) const MULTICAST_INTERVAL: Duration = Duration::from_secs(1);
@@ -67,7 +68,8 @@ pub(super) struct Installed {
 #[derive(Debug)]
 pub(super) struct Own {
     records: BTreeMap<RecordKey, OwnRecord>,
-    names: NameMap<Vec<RecordKey>>,
+    seeded: Seeded,
+    names: NameMap<Set<RecordKey>>,
     claims: BTreeMap<ClaimId, Vec<RecordKey>>,
     /// The records whose telling is [`Telling::Leads`].
     leads: BTreeSet<RecordKey>,
@@ -89,6 +91,7 @@ impl Own {
     pub(super) fn new(seeded: Seeded) -> Self {
         Self {
             records: BTreeMap::new(),
+            seeded,
             names: NameMap::new(seeded),
             claims: BTreeMap::new(),
             leads: BTreeSet::new(),
@@ -138,7 +141,7 @@ impl Own {
 
     /// The records at a name.
     pub(super) fn at(&self, name: &impl Sought) -> &[RecordKey] {
-        self.names.get(name).map(Vec::as_slice).unwrap_or_default()
+        self.names.get(name).map(Set::keys).unwrap_or_default()
     }
 
     /// The records at a name, with their keys.
@@ -162,7 +165,16 @@ impl Own {
 
     /// The record equal to this one.
     pub(super) fn find(&self, name: &Name, data: &RecordData) -> Option<RecordKey> {
-        self.records_at(name).find(|(_, own)| own.record.data == *data).map(|(key, _)| key)
+        self.names.get(name)?.find(data, |key| self.data(key))
+    }
+
+    /// The record that a record in a packet repeats.
+    pub(super) fn find_heard(&self, heard: &RecordRef<'_>) -> Option<RecordKey> {
+        self.names.get(&heard.name)?.find_heard(heard, |key| self.data(key))
+    }
+
+    fn data(&self, key: RecordKey) -> Option<&RecordData> {
+        self.records.get(&key).map(|own| &own.record.data)
     }
 
     /// The records of a claim.
@@ -194,7 +206,7 @@ impl Own {
                         *name == record.name && *data == record.data
                     };
                     let last = self.released.iter().rev().find(same).map(|(last, ..)| *last);
-                    self.names.at(&record.name).push(key);
+                    self.names.at(&record.name).add(key, &record.data, self.seeded);
                     if telling == Telling::Leads {
                         self.leads.insert(key);
                     }
@@ -224,7 +236,7 @@ impl Own {
         }
         let Some(own) = self.records.remove(&key) else { return };
         if let Some(keys) = self.names.get_mut(&own.record.name) {
-            keys.retain(|other| *other != key);
+            keys.remove(key, &own.record.data);
             if keys.is_empty() {
                 self.names.remove(&own.record.name);
             }

@@ -1,6 +1,6 @@
 //! Answering: which records, to whom, when, and what keeps them back (RFC 6762 §6, §7).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -124,6 +124,10 @@ impl Link {
             }
             self.find_answers(&question, question.unicast || packet.unicast, &mut wanted);
         }
+        if questions > 1 {
+            let mut seen = BTreeSet::new();
+            wanted.retain(|want| seen.insert((want.key, want.unicast)));
+        }
         if wanted.is_empty() {
             return;
         }
@@ -171,9 +175,7 @@ impl Link {
                 nsec = Some(key);
             } else if rtype == question.rtype || question.rtype == RecordType::ANY {
                 found = true;
-                if !wanted.iter().any(|want| want.key == key && want.unicast == unicast) {
-                    wanted.push(Wanted { key, unicast, ttl: None });
-                }
+                wanted.push(Wanted { key, unicast, ttl: None });
             }
         }
         if let Some(key) = nsec.filter(|_| !found) {
@@ -191,26 +193,27 @@ impl Link {
     /// RFC 6762 §7.1: what the asker knows, with at least half of its time left, is not
     /// repeated.
     pub(super) fn take_off_known(&self, message: &Message<'_>, wanted: &mut Vec<Wanted>) {
-        let (mut at, mut keys): (Option<u16>, &[RecordKey]) = (None, &[]);
-        for known in message.records().filter(|record| record.section == Section::Answer) {
-            if wanted.is_empty() {
-                return;
+        let mut unknown: BTreeSet<RecordKey> = wanted.iter().map(|want| want.key).collect();
+        // One list's records have one name, which stands in one place.
+        let mut at: Option<(u16, bool)> = None;
+        for record in message.records().filter(|record| record.section == Section::Answer) {
+            if unknown.is_empty() {
+                break;
             }
-            // One list's records have one name, which stands in one place.
-            if at != Some(known.name.first()) {
-                at = Some(known.name.first());
-                keys = self.own.at(&known.name);
-            }
-            let same = keys.iter().find_map(|key| {
-                let own = self.own.get(*key).filter(|own| known.data_is(&own.record.data))?;
-                (known.class == CLASS_IN).then_some((*key, own))
-            });
-            if let Some((key, own)) = same
-                && u64::from(known.ttl).saturating_mul(2) >= own.record.ttl.into()
+            let first = record.name.first();
+            let held = at.filter(|(at, _)| *at == first).map(|(_, held)| held);
+            let held = held.unwrap_or_else(|| self.own.holds(&record.name));
+            at = Some((first, held));
+            if held
+                && record.class == CLASS_IN
+                && let Some(key) = self.own.find_heard(&record)
+                && let Some(own) = self.own.get(key)
+                && u64::from(record.ttl).saturating_mul(2) >= own.record.ttl.into()
             {
-                wanted.retain(|want| want.key != key);
+                unknown.remove(&key);
             }
         }
+        wanted.retain(|want| unknown.contains(&want.key));
     }
 
     pub(super) fn answer(

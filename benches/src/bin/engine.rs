@@ -152,6 +152,7 @@ fn main() {
         vec![("salut", Host::new())],
     );
     repeated_answer();
+    own_services();
     responses();
     timers();
     worst();
@@ -274,6 +275,41 @@ fn timers() {
         &few,
         vec![("salut, few timers", Host::new()), ("salut, 4,000 timers", full)],
     );
+}
+
+/// A question that all own services of a type answer, and one of which the asker knows them all.
+fn own_services() {
+    let service = name("_many._tcp.local");
+    for count in [64_u16, 256, 1021] {
+        let instance = |number| service.prepend(format!("Node {number:04}")).expect("a name");
+        let mut known = Packer::query(8900);
+        known.question(&service, RecordType::PTR, false).expect("room");
+        let listed = (0..count).take_while(|number| {
+            known.record(Section::Answer, &service, false, 4400, &RecordData::Ptr(instance(*number))).is_ok()
+        });
+        let listed = listed.count();
+        let announced = || {
+            let mut host = Host::new();
+            for number in 0..count {
+                let service =
+                    Service::new(&format!("Node {number:04}"), "_many._tcp", 4242).expect("a service");
+                host.engine.announce(host.now, service).expect("announced");
+            }
+            host.run(Duration::from_secs(60));
+            host
+        };
+        let (mut asked, mut told) = (announced(), announced());
+        let (question, known) = (question("_many._tcp.local", RecordType::PTR), known.finish());
+        let contenders = vec![
+            contender("salut, a question, withheld by the one-second rule", || {
+                asked.hear(black_box(&question), neighbour())
+            }),
+            contender("salut, a question with known answers", || told.hear(black_box(&known), neighbour())),
+        ];
+        let title =
+            format!("A question about {count} own services, of which the asker knows {listed} or none");
+        report::race(&title, "own service", count.into(), &race(contenders, heap));
+    }
 }
 
 fn worst() {
