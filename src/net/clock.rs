@@ -1,6 +1,11 @@
-//! The only place where clocks are read.
+//! The only place where clocks are read and timers are set.
 
+use std::future::Future as _;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
+
+use tokio::time::Sleep;
 
 /// A jump of this much is a sleep of the machine or a stop of the process: what waits in the
 /// socket buffers is out of date then, and so may be the network.
@@ -9,6 +14,38 @@ pub(super) const GAP: Duration = Duration::from_secs(30);
 /// The time. Tokio's, so that a paused clock in a caller's tests is one for us as well.
 pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
+}
+
+/// One timer that is set again and again. It rings in time or early, for what was put off
+/// meanwhile: to set it anew costs more than to look once in vain.
+#[derive(Debug)]
+pub(super) struct Alarm {
+    sleep: Pin<Box<Sleep>>,
+    set: Option<Instant>,
+}
+
+impl Alarm {
+    pub(super) fn new() -> Self {
+        Self { sleep: Box::pin(tokio::time::sleep(Duration::ZERO)), set: None }
+    }
+
+    pub(super) fn set(&mut self, at: Option<Instant>) {
+        if let Some(at) = at
+            && self.set.is_none_or(|set| at < set)
+        {
+            self.sleep.as_mut().reset(at.into());
+            self.set = Some(at);
+        }
+    }
+
+    /// Ready when it rings.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.set.is_some() && self.sleep.as_mut().poll(cx).is_ready() {
+            self.set = None;
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
 }
 
 /// Compares the clock that stops while the machine sleeps with one that goes on.

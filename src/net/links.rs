@@ -318,10 +318,34 @@ impl Links {
         }
     }
 
-    /// All open sockets, for [`look`](Self::look).
-    pub(super) fn keys(&self, keys: &mut Vec<Key>) {
+    /// The sockets that may have something now, for [`look`](Self::look).
+    pub(super) fn keys(&self, now: Instant, keys: &mut Vec<Key>) {
         keys.clear();
-        self.each(|key, _| keys.push(key));
+        self.each(|key, socket| {
+            if socket.look_at().is_none_or(|at| at <= now) {
+                keys.push(key);
+            }
+        });
+    }
+
+    /// When to look at a socket that does not tell by itself.
+    pub(super) fn look_at(&self) -> Option<Instant> {
+        let mut look_at: Option<Instant> = None;
+        self.each(|_, socket| look_at = look_at.into_iter().chain(socket.look_at()).min());
+        look_at
+    }
+
+    /// Notes how many datagrams one socket had, and whether these were all.
+    pub(super) fn heard(&mut self, now: Instant, key: Key, datagrams: usize, all: bool) {
+        let Some(link) = self.links.get_mut(&key.index) else { return };
+        let socket = match (key.role, link.group.get_mut(key.family)) {
+            (Role::Unicast, _) => link.unicast.get_mut(key.family).as_mut(),
+            (Role::Group, Slot::Open(port)) => Some(&mut port.socket),
+            (Role::Group, _) => None,
+        };
+        if let Some(socket) = socket {
+            socket.heard(now, datagrams, all);
+        }
     }
 
     /// Receives one datagram from one socket.

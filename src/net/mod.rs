@@ -38,6 +38,7 @@ use std::collections::hash_map::RandomState;
 use std::future::poll_fn;
 use std::hash::{BuildHasher as _, DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot};
@@ -45,7 +46,7 @@ use tracing::{debug, info, warn};
 
 use crate::name::HostName;
 use crate::proto::{Config, Engine, Event, Packet};
-use clock::{GAP, SleepWatch, now};
+use clock::{Alarm, GAP, SleepWatch, now};
 use handles::Handles;
 use links::{Key as SocketKey, LinkNews, Links, Look};
 use pace::Gather;
@@ -58,7 +59,7 @@ use watch::Watch;
 const BUFFER_BYTES: usize = 9000;
 
 /// Datagrams read from one socket before timers and commands have their turn.
-const BATCH: usize = 32;
+const BATCH: usize = 64;
 
 /// Commands taken before timers and datagrams have their turn.
 const COMMANDS: usize = 64;
@@ -100,17 +101,11 @@ pub(crate) fn seed() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-async fn sleep_until(alarm: Option<Instant>) {
-    match alarm {
-        Some(alarm) => tokio::time::sleep_until(alarm.into()).await,
-        None => std::future::pending().await,
-    }
-}
-
+/// Why the task goes on.
 enum Woken {
+    /// A command, or none will come any more.
     Command(Option<Command>),
-    Readable,
-    Rang,
+    /// A datagram, a bell or a timer.
     Due,
 }
 
@@ -182,14 +177,10 @@ impl Task {
     async fn run(&mut self, mut commands: mpsc::Receiver<Command>) {
         self.look(now());
         let mut closed = false;
+        let mut alarm = Alarm::new();
         while !self.is_over(now()) {
-            let (due, alarm) = (self.due(), self.alarm());
-            let woken = tokio::select! {
-                command = commands.recv(), if !closed => Woken::Command(command),
-                () = poll_fn(|cx| self.links.poll_readable(cx)) => Woken::Readable,
-                () = self.watch.ring() => Woken::Rang,
-                () = sleep_until(alarm) => Woken::Due,
-            };
+            let due = self.due();
+            let woken = self.wait((!closed).then_some(&mut commands), &mut alarm).await;
             let at = now();
             if at.saturating_duration_since(due) > GAP {
                 self.wake(at);
@@ -206,9 +197,9 @@ impl Task {
                     closed = true;
                     self.leave(at, None);
                 }
-                Woken::Readable => self.receive(at),
-                Woken::Rang | Woken::Due => {}
+                Woken::Due => {}
             }
+            self.receive(at);
             self.timers(now());
             self.tell_watchers();
             #[cfg(feature = "metrics")]
@@ -217,6 +208,33 @@ impl Task {
         for done in self.leaving.take().into_iter().flat_map(|leaving| leaving.done) {
             let _ = done.send(());
         }
+    }
+
+    /// Waits until there is something to do, or may be.
+    async fn wait(&mut self, mut commands: Option<&mut mpsc::Receiver<Command>>, alarm: &mut Alarm) -> Woken {
+        let at = self.alarm();
+        alarm.set(at);
+        // What is late already is done once others on this thread have had their turn.
+        let late = at.is_some_and(|at| at <= now());
+        let mut yielded = false;
+        poll_fn(|cx| {
+            if let Some(Poll::Ready(command)) = commands.as_mut().map(|commands| commands.poll_recv(cx)) {
+                return Poll::Ready(Woken::Command(command));
+            }
+            // All are asked each time, so that each of them wakes the task later.
+            let readable = self.links.poll_readable(cx).is_ready();
+            let rang = self.watch.poll_ring(cx).is_ready();
+            let due = alarm.poll(cx).is_ready();
+            if readable || rang || due || yielded {
+                return Poll::Ready(Woken::Due);
+            }
+            if late {
+                yielded = true;
+                cx.waker().wake_by_ref();
+            }
+            Poll::Pending
+        })
+        .await
     }
 
     /// When there is something to do even if nothing happens.
@@ -229,6 +247,7 @@ impl Task {
         [
             self.engine.poll_timeout().map(|timeout| timeout.at.max(self.not_before)),
             self.links.due(),
+            self.links.look_at(),
             self.discoveries_due(),
             self.port.due(),
             self.leaving.as_ref().map(|leaving| leaving.until),
@@ -320,14 +339,23 @@ impl Task {
 
     fn receive(&mut self, now: Instant) {
         let mut keys = std::mem::take(&mut self.keys);
-        self.links.keys(&mut keys);
+        self.links.keys(now, &mut keys);
         for key in &keys {
-            for _ in 0..BATCH {
+            let mut datagrams = 0;
+            let mut all = false;
+            while !all && datagrams < BATCH {
                 let received = match self.links.look(now, *key, &mut self.buffer) {
                     Look::Datagram(received) => received,
-                    Look::Nothing => continue,
-                    Look::Empty => break,
+                    Look::Nothing => {
+                        datagrams += 1;
+                        continue;
+                    }
+                    Look::Empty => {
+                        all = true;
+                        continue;
+                    }
                 };
+                datagrams += 1;
                 let Some(payload) = self.buffer.get(..received.length) else { continue };
                 if self.links.is_of_another_program(&received, payload) {
                     self.port.ring(now);
@@ -341,6 +369,7 @@ impl Task {
                 self.engine.handle_packet(now, packet);
                 self.drain(now);
             }
+            self.links.heard(now, *key, datagrams, all);
         }
         self.keys = keys;
     }

@@ -6,7 +6,6 @@
 //! with the address it kept): there the interfaces are looked at every few seconds besides, as
 //! they are where nothing tells of changes.
 
-use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -177,18 +176,14 @@ impl Watch {
         }
     }
 
-    /// Waits for the next ring, or until it is time to look in any case. May be dropped and
-    /// called again.
-    pub(super) async fn ring(&mut self) {
-        let rang = poll_fn(|cx| {
-            let rang = self.bell.poll_ring(cx);
-            let beat = self.heartbeat.poll(cx).is_ready();
-            if rang || beat { Poll::Ready(rang) } else { Poll::Pending }
-        })
-        .await;
+    /// Ready at the next ring, or when it is time to look in any case.
+    pub(super) fn poll_ring(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let rang = self.bell.poll_ring(cx);
         if rang {
             self.gather.ring(super::clock::now());
         }
+        let beat = self.heartbeat.poll(cx).is_ready();
+        if rang || beat { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Something else gives reason to look soon.
@@ -202,7 +197,7 @@ impl Watch {
         self.gather.due().map_or(regular, |due| due.min(regular))
     }
 
-    /// When to wake up for that, if [`ring`](Self::ring) does not do it.
+    /// When to wake up for that, if [`poll_ring`](Self::poll_ring) does not do it.
     pub(super) fn alarm(&self) -> Option<Instant> {
         if self.heartbeat.runs() { self.gather.due() } else { Some(self.due()) }
     }

@@ -9,9 +9,9 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use socket2::{Domain, InterfaceIndexOrAddress, SockRef};
-use tokio::net::UdpSocket;
 
 use super::NetError;
 use super::interface::InterfaceInfo;
@@ -55,8 +55,7 @@ pub(super) struct Arrival {
 /// An open socket.
 #[derive(Debug)]
 pub(super) struct Socket {
-    udp: UdpSocket,
-    inner: platform::Inner,
+    ear: platform::Ear,
     /// The IPv4 address that the outgoing interface was named by, where its index or the
     /// device cannot be given: when the interface loses that address the socket is of no use.
     pinned: Option<Ipv4Addr>,
@@ -89,8 +88,8 @@ impl Socket {
         }
         // Without a runtime's reactor there is nothing to register with: this panics then.
         // `Builder::build` has looked before.
-        let udp = UdpSocket::from_std(socket).map_err(failed)?;
-        Ok(Self { udp, inner, pinned })
+        let ear = platform::Ear::new(socket, inner).map_err(failed)?;
+        Ok(Self { ear, pinned })
     }
 
     /// Whether the interface still is the one the socket was opened for.
@@ -100,25 +99,34 @@ impl Socket {
 
     /// Ready when there may be something to receive.
     pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.udp.poll_recv_ready(cx).map(|_| ())
+        self.ear.poll_readable(cx)
     }
 
     /// Receives one datagram, if one is there.
     pub(super) fn receive(&self, buffer: &mut [u8], role: Role) -> io::Result<Arrival> {
-        self.inner.receive(&self.udp, buffer, role)
+        self.ear.receive(buffer, role)
+    }
+
+    /// Notes how many datagrams were there at a look, and whether these were all.
+    pub(super) fn heard(&mut self, now: Instant, datagrams: usize, all: bool) {
+        self.ear.heard(now, datagrams, all);
+    }
+
+    /// When to look at it by oneself, while it does not tell that it is readable.
+    pub(super) fn look_at(&self) -> Option<Instant> {
+        self.ear.look_at()
     }
 
     /// Sends one datagram. The system call itself, not tokio's: that one would not send before
     /// the reactor has seen the socket for the first time.
     pub(super) fn send(&self, payload: &[u8], destination: SocketAddr) -> io::Result<()> {
-        SockRef::from(&self.udp).send_to(payload, &destination.into()).map(|_| ())
+        self.ear.sock().send_to(payload, &destination.into()).map(|_| ())
     }
 
     /// What the system's list of sockets calls this one.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(super) fn inode(&self) -> Option<u64> {
-        use std::os::fd::AsRawFd as _;
-        let link = std::fs::read_link(format!("/proc/self/fd/{}", self.udp.as_raw_fd())).ok()?;
+        let link = std::fs::read_link(format!("/proc/self/fd/{}", self.ear.number())).ok()?;
         link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
     }
 

@@ -3,6 +3,8 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::task::{Context, Poll};
+use std::time::Instant;
 
 use socket2::{Domain, SockRef};
 use tokio::net::UdpSocket;
@@ -116,4 +118,37 @@ mod told {
     }
 }
 
-pub(super) use told::{Inner, new};
+use told::Inner;
+pub(super) use told::new;
+
+/// A socket that is listened to.
+#[derive(Debug)]
+pub(super) struct Ear {
+    udp: UdpSocket,
+    inner: Inner,
+}
+
+impl Ear {
+    pub(super) fn new(socket: std::net::UdpSocket, inner: Inner) -> io::Result<Self> {
+        Ok(Self { udp: UdpSocket::from_std(socket)?, inner })
+    }
+
+    pub(super) fn sock(&self) -> SockRef<'_> {
+        SockRef::from(&self.udp)
+    }
+
+    pub(super) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.udp.poll_recv_ready(cx).map(|_| ())
+    }
+
+    pub(super) fn receive(&self, buffer: &mut [u8], role: Role) -> io::Result<Arrival> {
+        self.inner.receive(&self.udp, buffer, role)
+    }
+
+    /// Here the reactor wakes for each datagram.
+    pub(super) fn heard(&mut self, _: Instant, _: usize, _: bool) {}
+
+    pub(super) fn look_at(&self) -> Option<Instant> {
+        None
+    }
+}

@@ -3,7 +3,8 @@
 //!
 //! `lan latency|libp2p|scale|flood|idle|size` after `cargo build --release --bins`, as root. Each
 //! part writes its table and a plot to `docs/bench/`. A peer that is not there is left out, and
-//! said to be.
+//! said to be. `lan flood irrelevant salut` takes one flood and one peer, each by a part of its
+//! name. Whatever is told more than the part writes nothing.
 
 mod latency;
 mod libp2p;
@@ -194,8 +195,9 @@ fn flood() -> String {
             &[Peer::Salut, Peer::MdnsSd, Peer::Avahi, Peer::Zeroconf, Peer::Libp2p],
         ),
     ];
-    for (title, kind, role, peers) in floods {
-        for peer in peers.iter().filter(|peer| peer.is_there()) {
+    let chosen = |at: usize, text: &str| std::env::args().nth(at).is_none_or(|part| text.contains(&part));
+    for (title, kind, role, peers) in floods.into_iter().filter(|(title, ..)| chosen(2, title)) {
+        for peer in peers.iter().filter(|peer| chosen(3, peer.name()) && peer.is_there()) {
             let lan = Lan::new(2);
             let (mut programs, pid) = peer.start(&lan.hosts[0], role, "Node");
             thread::sleep(Duration::from_secs(4));
@@ -217,7 +219,9 @@ fn flood() -> String {
             programs.iter_mut().for_each(Program::end);
         }
     }
-    bars(&format!("{OUT}/flood.svg"), "CPU a packet, in microseconds", &plot);
+    if std::env::args().len() <= 2 {
+        bars(&format!("{OUT}/flood.svg"), "CPU a packet, in microseconds", &plot);
+    }
     text
 }
 
