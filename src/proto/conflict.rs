@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use tracing::{debug, warn};
 
 use super::claim::{ClaimId, Phase, Trouble};
+use super::commands::longest_instance;
 use super::counters::count;
 use super::io::{AnnouncementId, Event, LinkIndex, Packet};
 use super::probe::probed;
 use super::records::proposed;
 use super::timer::{Timer, after};
-use super::{Engine, longest_instance, say};
+use super::{Engine, say};
 use crate::name::Name;
 use crate::service::instance_full_name;
 use crate::wire::{CLASS_IN, Message, Record, RecordData, RecordType, Section};

@@ -10,6 +10,7 @@
 //!
 //! | file | what | RFC 6762 |
 //! |---|---|---|
+//! | `config`, `commands` | settings; announce, browse, resolve, stop | |
 //! | `claim`, `probe`, `announce` | owning a name; update, goodbye | §8, §10.1 |
 //! | `conflict` | tie-break, defend, rename | §8.2, §9 |
 //! | `records`, `own`, `set` | what we hold | §6.1, §10 |
@@ -37,6 +38,8 @@ mod announce;
 mod browse;
 mod cache;
 mod claim;
+mod commands;
+mod config;
 mod conflict;
 mod continuation;
 mod counters;
@@ -69,18 +72,14 @@ mod unicast;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use tracing::warn;
-
-use crate::error::{NameError, ServiceError, TxtError};
-use crate::name::{HostName, InstanceName, MAX_LABEL_BYTES, Name, ServiceType};
-use crate::service::{Interface, Service, instance_full_name, subtype_name};
-use crate::txt::{Txt, WISE_TXT_BYTES};
-use crate::wire::{MAX_SENT_BYTES, RecordType};
+use crate::name::{HostName, Name, ServiceType};
+use crate::wire::RecordType;
 use claim::{ClaimId, Claims};
 use hash::Seeded;
 use link::{Link, Shared, Window};
 use timer::{Timer, Timers};
 
+pub use config::Config;
 pub use counters::Counters;
 pub use io::{
     AnnouncementId, BrowseId, Cause, Event, Family, GROUP_V4, GROUP_V6, LinkIndex, LinkState, Packet,
@@ -89,42 +88,6 @@ pub use io::{
 pub(crate) use peer::PeerRecords;
 pub use peer::{Peer, PeerContent, PeerSays};
 pub(crate) use rng::Rng;
-
-/// Settings of an [`Engine`].
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Config {
-    /// The host name of services that bring none of their own.
-    pub host: HostName,
-    /// Whether another responder runs on this machine: then the reverse mapping of its
-    /// addresses is left to that one.
-    pub shares_host: bool,
-    /// The most services announced at once.
-    pub max_services: usize,
-    /// The most instances kept of one service type on one link. When there are more, those
-    /// give way first of which nothing but the name is known, then those of the host that told
-    /// of most.
-    pub max_instances: usize,
-    /// The most records cached on one link that no browse or resolve asks for; those that
-    /// expire first give way.
-    pub max_idle: usize,
-    /// The most of them from one source address.
-    pub max_idle_per_source: usize,
-}
-
-impl Config {
-    /// The defaults, with this host name.
-    pub fn new(host: HostName) -> Self {
-        Self {
-            host,
-            shares_host: false,
-            max_services: 1024,
-            max_instances: 1024,
-            max_idle: 4096,
-            max_idle_per_source: 1024,
-        }
-    }
-}
 
 /// One participant on all its links. See the [module](self) for how it is driven.
 ///
@@ -232,163 +195,6 @@ impl Engine {
         self.settle(now);
     }
 
-    // ---- commands
-
-    /// Claims a name for a service and announces it, on all links there are and will be.
-    ///
-    /// # Errors
-    /// The service is announced already, there are too many, or its TXT record is too long to
-    /// be sent under its name.
-    pub fn announce(&mut self, now: Instant, service: Service) -> Result<AnnouncementId, ServiceError> {
-        if self.claims.services.len() >= self.config.max_services {
-            return Err(ServiceError::TooManyServices { count: self.claims.services.len() });
-        }
-        if self.claims.names.contains(&service.full_name()) {
-            return Err(ServiceError::AlreadyAnnounced { name: service.full_name().to_string() });
-        }
-        check_size(&service, &service.txt)?;
-        advise_size(&service.full_name(), &service.txt);
-        let id = self.add_service(now, service);
-        self.flush(now);
-        Ok(id)
-    }
-
-    /// Replaces a service's TXT record and announces the new one (RFC 6762 §8.4).
-    pub fn set_txt(&mut self, now: Instant, id: AnnouncementId, txt: Txt) {
-        let Some(registered) = self.claims.services.get_mut(&id) else { return };
-        if let Err(error) = check_size(&registered.service, &txt) {
-            warn!(service = %registered.name, %error, "the TXT record stays as it is");
-        } else if registered.service.txt != txt {
-            advise_size(&registered.name, &txt);
-            registered.service.txt = txt;
-            self.update_service(now, id);
-        }
-        self.flush(now);
-    }
-
-    /// Replaces a service's port and announces the new one (RFC 6762 §8.4).
-    pub fn set_port(&mut self, now: Instant, id: AnnouncementId, port: u16) {
-        let Some(registered) = self.claims.services.get_mut(&id) else { return };
-        if registered.service.port != port {
-            registered.service.port = port;
-            self.update_service(now, id);
-        }
-        self.flush(now);
-    }
-
-    /// Takes a service back (RFC 6762 §10.1). [`Event::Withdrawn`] follows.
-    pub fn withdraw(&mut self, now: Instant, id: AnnouncementId) {
-        self.remove_services(now, &[id]);
-        self.flush(now);
-    }
-
-    /// Begins to browse. What is known already is told at once.
-    ///
-    /// # Errors
-    /// A subtype that cannot be part of a name.
-    pub fn browse(&mut self, now: Instant, search: Search) -> Result<BrowseId, NameError> {
-        let (name, service) = match search {
-            Search::Service(service) => (service.name().clone(), service),
-            Search::Subtype(service, subtype) => (subtype_name(&service, &subtype)?, service),
-        };
-        let id = BrowseId(self.next_client());
-        for link in self.links.values_mut() {
-            link.seek(now, &name, &service, id, false, &mut self.shared);
-        }
-        self.browses.insert(id, (name, service));
-        self.flush(now);
-        Ok(id)
-    }
-
-    /// Begins to browse for the service types that are offered (RFC 6763 §9). What is known
-    /// already is told at once.
-    pub fn browse_types(&mut self, now: Instant) -> BrowseId {
-        let id = BrowseId(self.next_client());
-        for link in self.links.values_mut() {
-            link.seek_types(now, id, false, &mut self.shared);
-        }
-        self.type_browses.insert(id);
-        self.flush(now);
-        id
-    }
-
-    /// Ends a browse, for instances or for types.
-    pub fn stop_browse(&mut self, now: Instant, id: BrowseId) {
-        if let Some((name, _)) = self.browses.remove(&id) {
-            for link in self.links.values_mut() {
-                link.stop_seeking(&name, id, &mut self.shared);
-            }
-        } else if self.type_browses.remove(&id) {
-            for link in self.links.values_mut() {
-                link.stop_seeking_types(id, &mut self.shared);
-            }
-        }
-        self.flush(now);
-    }
-
-    /// The instances that a browse heard of and could not resolve yet: their SRV record or
-    /// addresses are still being asked for.
-    pub fn unresolved(&self, id: BrowseId) -> Vec<(Interface, InstanceName)> {
-        let Some((name, _)) = self.browses.get(&id) else { return Vec::new() };
-        self.links.values().flat_map(|link| link.unresolved(name)).collect()
-    }
-
-    /// An instance that a browse found cannot be reached: its records are asked for anew, and
-    /// if nobody repeats them within ten seconds it is lost (RFC 6762 §10.4).
-    pub fn reconfirm(&mut self, now: Instant, service: &ServiceType, instance: &InstanceName) {
-        let name = instance_full_name(instance, service);
-        for link in self.links.values_mut() {
-            link.reconfirm(now, &name, &mut self.shared);
-        }
-        self.flush(now);
-    }
-
-    /// Begins to resolve a host name. [`Event::Resolved`] follows for each link that knows it.
-    pub fn resolve(&mut self, now: Instant, host: HostName) -> ResolveId {
-        let id = ResolveId(self.next_client());
-        for link in self.links.values_mut() {
-            link.resolve(now, host.name(), id, false, &mut self.shared);
-        }
-        self.resolves.insert(id, host.name().clone());
-        self.flush(now);
-        id
-    }
-
-    /// Ends the resolving of a host name.
-    pub fn stop_resolve(&mut self, now: Instant, id: ResolveId) {
-        let Some(name) = self.resolves.remove(&id) else { return };
-        for link in self.links.values_mut() {
-            link.stop_resolving(&name, id, &mut self.shared);
-        }
-        self.flush(now);
-    }
-
-    /// Takes everything back. [`Event::Stopped`] follows.
-    pub fn shutdown(&mut self, now: Instant) {
-        if !self.stopping {
-            self.stopping = true;
-            let ids: Vec<AnnouncementId> = self.claims.services.keys().copied().collect();
-            self.remove_services(now, &ids);
-            self.shared.events.push_back(Event::Stopped);
-        }
-        self.flush(now);
-    }
-
-    /// Whether another responder runs on this machine.
-    pub fn set_shares_host(&mut self, now: Instant, shares_host: bool) {
-        if self.config.shares_host != shares_host {
-            self.config.shares_host = shares_host;
-            let hosts: Vec<ClaimId> = self.claims.hosts.keys().map(|id| ClaimId::Host(*id)).collect();
-            let links: Vec<LinkIndex> = self.links.keys().copied().collect();
-            for index in links {
-                for id in &hosts {
-                    self.update_claim(now, index, *id);
-                }
-            }
-        }
-        self.flush(now);
-    }
-
     // ---- outputs
 
     /// The next datagram to send.
@@ -426,11 +232,6 @@ impl Engine {
             _ => self.shared.timers.cancel(&timer),
         }
         Some(timer)
-    }
-
-    fn next_client(&mut self) -> u64 {
-        self.next_client = self.next_client.wrapping_add(1);
-        self.next_client
     }
 
     fn timer_due(&mut self, now: Instant, timer: Timer) {
@@ -523,31 +324,6 @@ const MAX_LINES_PER_MINUTE: usize = 8;
 /// One thing that is due makes another due, but not for ever: what is found makes a question,
 /// an old answer its refresh.
 const MAX_ROUNDS: usize = 16;
-
-/// Whether a TXT record fits the largest message together with its owner name.
-fn check_size(service: &Service, txt: &Txt) -> Result<(), ServiceError> {
-    let room = longest_instance(&service.service, txt);
-    if service.instance.as_bytes().len() > room {
-        return Err(TxtError::RecordTooLong { bytes: txt.wire().len() }.into());
-    }
-    Ok(())
-}
-
-/// Says of a TXT record that it is longer than is wise (RFC 6763 §6.2).
-fn advise_size(name: &Name, txt: &Txt) {
-    let bytes = txt.wire().len();
-    if bytes > WISE_TXT_BYTES {
-        warn!(service = %name, bytes, "a TXT record over {WISE_TXT_BYTES} bytes costs every reader; shorten it");
-    }
-}
-
-/// The longest instance name, in bytes, under which a TXT record can be sent.
-fn longest_instance(service: &ServiceType, txt: &Txt) -> usize {
-    // A header, what a record has beside name and data, and a label's length, in bytes.
-    const OTHER_BYTES: usize = 12 + 10 + 1;
-    let taken = service.name().wire().len().saturating_add(txt.wire().len()).saturating_add(OTHER_BYTES);
-    MAX_SENT_BYTES.saturating_sub(taken).min(MAX_LABEL_BYTES)
-}
 
 /// The types of records that are cached: what instances and hosts are made of.
 const KEPT_TYPES: [RecordType; 6] =
