@@ -8,6 +8,7 @@ use super::crowd::{Shares, Standing};
 use super::hash::Seeded;
 use super::io::{BrowseId, Event, ResolveId};
 use super::link::{Link, Shared};
+use super::numbered::{Number, Numbered};
 use super::query::AskKey;
 use super::timer::{Timer, after};
 use crate::name::{HostName, InstanceName, Name, ServiceType};
@@ -24,9 +25,8 @@ const RETURN_GRACE: Duration = Duration::from_millis(3250);
 /// (RFC 6762 §10.4).
 const RECONFIRM_WAIT: Duration = Duration::from_secs(10);
 
-/// An instance on one link, by number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct InstanceKey(u32);
+/// An instance on one link.
+pub(super) type InstanceKey = Number;
 
 /// What is browsed for under one name.
 #[derive(Debug)]
@@ -55,11 +55,10 @@ struct Tracked {
 #[derive(Debug)]
 pub(super) struct Instances {
     sought: BTreeMap<Name, Sought>,
-    tracked: BTreeMap<InstanceKey, Tracked>,
+    tracked: Numbered<Tracked>,
     names: HashMap<Name, Vec<InstanceKey>, Seeded>,
     hosts: HashMap<Name, BTreeSet<InstanceKey>, Seeded>,
     pub(super) resolving: BTreeMap<Name, Vec<ResolveId>>,
-    next: u32,
     touched: BTreeSet<InstanceKey>,
     pub(super) touched_hosts: BTreeSet<Name>,
 }
@@ -68,11 +67,10 @@ impl Instances {
     pub(super) fn new(seeded: Seeded) -> Self {
         Self {
             sought: BTreeMap::new(),
-            tracked: BTreeMap::new(),
+            tracked: Numbered::default(),
             names: HashMap::with_hasher(seeded),
             hosts: HashMap::with_hasher(seeded),
             resolving: BTreeMap::new(),
-            next: 0,
             touched: BTreeSet::new(),
             touched_hosts: BTreeSet::new(),
         }
@@ -86,7 +84,7 @@ impl Instances {
     /// The instances under a name that no client has been told of.
     pub(super) fn untold(&self, sought: &Name) -> impl Iterator<Item = &Name> {
         let keys = self.sought.get(sought).into_iter().flat_map(|sought| &sought.instances);
-        keys.filter_map(|key| self.tracked.get(key)).filter(|one| one.told.is_none()).map(|one| &one.name)
+        keys.filter_map(|key| self.tracked.get(*key)).filter(|one| one.told.is_none()).map(|one| &one.name)
     }
 
     /// The instances of a type by who told of them.
@@ -95,14 +93,14 @@ impl Instances {
     }
 
     pub(super) fn name_of(&self, key: InstanceKey) -> Option<&Name> {
-        self.tracked.get(&key).map(|tracked| &tracked.name)
+        self.tracked.get(key).map(|tracked| &tracked.name)
     }
 
     /// Whether an instance is followed, and nobody could be told of it yet.
     pub(super) fn is_untold(&self, sought: &Name, name: &Name) -> bool {
         let mut keys = self.names.get(name).into_iter().flatten();
         keys.any(|key| {
-            self.tracked.get(key).is_some_and(|tracked| tracked.sought == *sought && tracked.told.is_none())
+            self.tracked.get(*key).is_some_and(|tracked| tracked.sought == *sought && tracked.told.is_none())
         })
     }
 
@@ -138,7 +136,7 @@ impl Link {
         if let Some(sought) = self.instances.sought.get_mut(name) {
             sought.clients.push(id);
             let known =
-                sought.instances.iter().filter_map(|key| self.instances.tracked.get(key)?.told.clone());
+                sought.instances.iter().filter_map(|key| self.instances.tracked.get(*key)?.told.clone());
             shared.events.extend(known.map(|found| Event::Browse { id, change: Change::Found(found) }));
             return;
         }
@@ -212,16 +210,11 @@ impl Link {
         let known = instances.names.get(&name).into_iter().flatten().copied();
         let known = known
             .into_iter()
-            .find(|key| instances.tracked.get(key).is_some_and(|t| t.sought == *sought_name));
+            .find(|key| instances.tracked.get(*key).is_some_and(|t| t.sought == *sought_name));
         let key = match known {
             Some(key) => key,
             None => {
-                let key = InstanceKey(instances.next);
-                instances.next = instances.next.wrapping_add(1);
                 let Some(sought) = instances.sought.get_mut(sought_name) else { return };
-                sought.instances.insert(key);
-                sought.shares.add(Standing::Rumour, source, key);
-                instances.names.entry(name.clone()).or_default().push(key);
                 let tracked = Tracked {
                     sought: sought_name.clone(),
                     name: name.clone(),
@@ -230,7 +223,10 @@ impl Link {
                     told: None,
                     grace: None,
                 };
-                instances.tracked.insert(key, tracked);
+                let key = instances.tracked.insert(tracked);
+                sought.instances.insert(key);
+                sought.shares.add(Standing::Rumour, source, key);
+                instances.names.entry(name.clone()).or_default().push(key);
                 self.ask(now, &name, RecordType::SRV, false, shared);
                 self.ask(now, &name, RecordType::TXT, false, shared);
                 key
@@ -240,7 +236,7 @@ impl Link {
     }
 
     pub(super) fn untrack(&mut self, key: InstanceKey, shared: &mut Shared) {
-        let Some(tracked) = self.instances.tracked.remove(&key) else { return };
+        let Some(tracked) = self.instances.tracked.remove(key) else { return };
         shared.timers.cancel(&Timer::Instance(self.index, key));
         if let Some(sought) = self.instances.sought.get_mut(&tracked.sought) {
             sought.instances.remove(&key);
@@ -292,7 +288,7 @@ impl Link {
     }
 
     fn look_at(&mut self, now: Instant, key: InstanceKey, shared: &mut Shared) {
-        let Some(tracked) = self.instances.tracked.get(&key) else { return };
+        let Some(tracked) = self.instances.tracked.get(key) else { return };
         let (sought, name) = (tracked.sought.clone(), tracked.name.clone());
         if self.cache.find(&sought, &RecordData::Ptr(name.clone())).is_none() {
             self.tell_lost(key, shared);
@@ -303,7 +299,7 @@ impl Link {
         if let Some(srv) = &srv {
             self.follow(now, key, &srv.target, shared);
         }
-        let Some(tracked) = self.instances.tracked.get(&key) else { return };
+        let Some(tracked) = self.instances.tracked.get(key) else { return };
         let addresses = srv.as_ref().map(|srv| self.addresses(&srv.target)).unwrap_or_default();
         let Some(srv) = srv.filter(|_| !addresses.is_empty()) else {
             self.await_return(now, key, shared);
@@ -332,7 +328,7 @@ impl Link {
             interface,
         };
         shared.timers.cancel(&Timer::Instance(self.index, key));
-        let Some(tracked) = self.instances.tracked.get_mut(&key) else { return };
+        let Some(tracked) = self.instances.tracked.get_mut(key) else { return };
         tracked.grace = None;
         let change = match tracked.told.replace(found.clone()) {
             None => {
@@ -350,7 +346,7 @@ impl Link {
 
     /// What was told cannot be resolved any more: it is lost, unless it comes back in time.
     fn await_return(&mut self, now: Instant, key: InstanceKey, shared: &mut Shared) {
-        let Some(tracked) = self.instances.tracked.get_mut(&key) else { return };
+        let Some(tracked) = self.instances.tracked.get_mut(key) else { return };
         if tracked.told.is_none() {
             return;
         }
@@ -364,7 +360,7 @@ impl Link {
     }
 
     pub(super) fn tell_lost(&mut self, key: InstanceKey, shared: &mut Shared) {
-        let Some(tracked) = self.instances.tracked.get_mut(&key) else { return };
+        let Some(tracked) = self.instances.tracked.get_mut(key) else { return };
         let Some(told) = tracked.told.take() else { return };
         let lost = Lost { name: told.name, service: told.service, interface: told.interface };
         let Some(sought) = self.instances.sought.get_mut(&tracked.sought) else { return };
@@ -377,8 +373,7 @@ impl Link {
 
     /// All that was found here is lost: the link is gone.
     pub(super) fn lose_all(&mut self, shared: &mut Shared) {
-        let keys: Vec<InstanceKey> = self.instances.tracked.keys().copied().collect();
-        for key in keys {
+        for key in self.instances.tracked.numbers() {
             self.tell_lost(key, shared);
         }
     }
@@ -386,7 +381,7 @@ impl Link {
     /// Asks for the addresses of the host an instance is on now, and no longer for those of
     /// the one it was on.
     fn follow(&mut self, now: Instant, key: InstanceKey, target: &Name, shared: &mut Shared) {
-        let Some(tracked) = self.instances.tracked.get_mut(&key) else { return };
+        let Some(tracked) = self.instances.tracked.get_mut(key) else { return };
         if tracked.target.as_ref() == Some(target) {
             return;
         }
@@ -405,7 +400,7 @@ impl Link {
         let keys = self.instances.names.get(name).cloned().unwrap_or_default();
         let until = after(now, RECONFIRM_WAIT);
         for key in keys {
-            let Some(tracked) = self.instances.tracked.get(&key) else { continue };
+            let Some(tracked) = self.instances.tracked.get(key) else { continue };
             let (sought, target) = (tracked.sought.clone(), tracked.target.clone());
             if let Some(pointer) = self.cache.find(&sought, &RecordData::Ptr(name.clone())) {
                 self.cache.shorten(pointer, until);
