@@ -5,11 +5,17 @@
 /// for nothing.
 const STEP: u32 = 0x9e37_79b1;
 
-/// What `odd` has to be multiplied with to make 1, by Newton's method: each step doubles the
-/// number of right bits, of which three are right at the start.
-fn inverse(odd: u32) -> u32 {
-    (0..4).fold(odd, |inverse, _| inverse.wrapping_mul(2_u32.wrapping_sub(odd.wrapping_mul(inverse))))
-}
+/// What undoes a multiplication by [`STEP`], by Newton's method: each step doubles the number of
+/// right bits, of which three are right at the start.
+const STEP_BACK: u32 = {
+    let mut inverse = STEP;
+    let mut bits = 3;
+    while bits < 32 {
+        inverse = inverse.wrapping_mul(2_u32.wrapping_sub(STEP.wrapping_mul(inverse)));
+        bits *= 2;
+    }
+    inverse
+};
 
 /// The hash of the root, and so of an end of which nothing is left.
 pub(crate) const ROOT: u32 = 0;
@@ -36,11 +42,11 @@ impl Folded {
     pub(crate) fn with(self, rest: u32) -> u32 {
         self.sum.wrapping_add(self.weight.wrapping_mul(rest))
     }
+}
 
-    /// The other way round: the hash of what is left of a name whose hash is `whole`.
-    pub(crate) fn without(self, whole: u32) -> u32 {
-        inverse(self.weight).wrapping_mul(whole.wrapping_sub(self.sum))
-    }
+/// The other way round: the hash of what follows the first label of a name whose hash is `whole`.
+pub(crate) fn behind(whole: u32, first: &[u8]) -> u32 {
+    whole.wrapping_sub(label_hash(first)).wrapping_mul(STEP_BACK)
 }
 
 /// The hash of a whole name in wire form.
@@ -134,7 +140,7 @@ mod tests {
         head.push(b"\x05alpha");
         head.push(b"\x04_EXO");
         assert_eq!(head.with(rest), whole);
-        assert_eq!(head.without(whole), rest);
+        assert_eq!(behind(behind(whole, b"\x05ALPHA"), b"\x04_exo"), rest);
         assert_eq!(folded_hash(b"\0"), ROOT);
         // The order counts.
         assert_ne!(folded_hash(b"\x01a\x01b\0"), folded_hash(b"\x01b\x01a\0"));

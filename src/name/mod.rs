@@ -19,7 +19,7 @@ mod host;
 mod instance;
 mod service_type;
 
-pub(crate) use folded::{Folded, ROOT, folded_hash};
+pub(crate) use folded::{Folded, ROOT, behind, folded_hash};
 pub use host::HostName;
 pub use instance::InstanceName;
 pub use service_type::{MAX_SERVICE_BYTES, ServiceType};

@@ -331,7 +331,12 @@ impl Seen {
         if new || self.noted < MAX_QUESTIONS {
             match self.few.get_mut(self.noted) {
                 Some(free) => *free = (key, first),
-                None => self.more.push((key, first)),
+                None => {
+                    if self.more.is_empty() {
+                        self.more.reserve_exact(MAX_QUESTIONS);
+                    }
+                    self.more.push((key, first));
+                }
             }
             self.noted = self.noted.saturating_add(1);
             let (word, bit) = mark(key);

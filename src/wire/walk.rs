@@ -3,7 +3,7 @@
 use super::MAX_POINTER_HOPS;
 use super::checked::{Checked, End};
 use super::reader::HEADER_BYTES;
-use crate::name::{Folded, MAX_NAME_BYTES};
+use crate::name::{Folded, MAX_NAME_BYTES, behind};
 
 /// The two top bits of a length byte tell a label from a pointer.
 const KIND: u8 = 0xc0;
@@ -160,13 +160,6 @@ impl Part {
         Some(())
     }
 
-    /// What is left of `whole`, from `at` on.
-    fn before(self, whole: End, at: usize) -> Option<End> {
-        let length = usize::from(whole.length()).checked_sub(self.length)?;
-        let hops = u8::try_from(usize::from(whole.hops()).checked_sub(self.hops)?).ok()?;
-        End::new(at, length, hops, self.folded.without(whole.hash()))
-    }
-
     /// The whole that begins like this and goes on with `end`, if that is not too much.
     fn with(self, end: End) -> Option<End> {
         let length = self.length.checked_add(end.length().into())?;
@@ -205,21 +198,25 @@ pub(super) fn skip_name(packet: &[u8], start: usize) -> Option<usize> {
 /// `start`, that is visited first.
 pub(super) fn ends(packet: &[u8], start: usize, whole: End, mut visit: impl FnMut(usize, End) -> bool) {
     let (mut at, mut run) = (start, start);
-    let mut part = Part::EMPTY;
+    let (mut length, mut hops, mut hash) = (usize::from(whole.length()), whole.hops(), whole.hash());
     if usize::from(whole.first()) != start {
         visit(start, whole);
     }
-    loop {
-        match step(packet, at, run) {
-            Some(Step::Label(label)) => {
-                let Some(end) = part.before(whole, at) else { return };
-                if !visit(at, end) || part.push(label, at).is_none() || label == [0] {
+    while let Some(step) = step(packet, at, run) {
+        match step {
+            Step::Label(label) => {
+                let Some(end) = End::new(at, length, hops, hash) else { return };
+                if !visit(at, end) || label == [0] {
                     return;
                 }
                 at = at.saturating_add(label.len());
+                length = length.saturating_sub(label.len());
+                hash = behind(hash, label);
             }
-            Some(Step::Pointer(target)) if part.hop().is_some() => (at, run) = (target, target),
-            _ => return,
+            Step::Pointer(target) => {
+                hops = hops.saturating_sub(1);
+                (at, run) = (target, target);
+            }
         }
     }
 }

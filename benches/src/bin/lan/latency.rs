@@ -75,13 +75,12 @@ pub fn run() -> String {
         for lan in &lans {
             lan.lose(case.loss);
         }
-        for peer in &peers {
-            let delays = Delays::new(rounds(*peer, runs, &lans, |lan| one_pair(*peer, case, lan)));
+        for (peer, delays) in of_all(&peers, runs, &lans, case) {
             let line = format!("| {} | {} | {} |", peer.name(), case.name(), delays.cells());
             eprintln!("{line}");
             text += &(line + "\n");
             plot.push((format!("{}, {}", peer.name(), case.name()), delays.at(0.5).unwrap_or(0.0)));
-            if *peer == Peer::Salut {
+            if peer == Peer::Salut {
                 let by = |part| delays.at(part).zip(floor.at(part));
                 let ratio = |part| by(part).map_or(f64::NAN, |(own, floor)| own / floor);
                 let over = by(1.0).map_or(f64::NAN, |(own, floor)| own - floor);
@@ -105,10 +104,31 @@ pub fn run() -> String {
         eprintln!("{line}");
         text += &(line + "\n");
     }
-    if only.is_none() {
+    if std::env::args().len() == 2 {
         bars(&format!("{OUT}/latency.svg"), "Found: the median, in milliseconds", &plot);
     }
     text
+}
+
+/// The delays of each peer: one after the other those of which many run at once, then the others
+/// side by side, each on bridges of its own.
+fn of_all(peers: &[Peer], runs: usize, lans: &[Lan], case: Case) -> Vec<(Peer, Delays)> {
+    let one = |peer, lans: &[Lan]| {
+        (peer, Delays::new(rounds(peer, runs, lans, |lan| one_pair(peer, case, lan))))
+    };
+    let (many, few): (Vec<Peer>, Vec<Peer>) =
+        peers.iter().partition(|peer| matches!(peer, Peer::Salut | Peer::MdnsSd));
+    let mut delays: Vec<_> = many.into_iter().map(|peer| one(peer, lans)).collect();
+    let share = lans.len().div_ceil(few.len().max(1)).max(1);
+    delays.extend(thread::scope(|scope| {
+        let tasks: Vec<_> = few
+            .into_iter()
+            .zip(lans.chunks(share))
+            .map(|(peer, lans)| scope.spawn(move || one(peer, lans)))
+            .collect();
+        tasks.into_iter().map(|task| task.join().expect("a peer")).collect::<Vec<_>>()
+    }));
+    delays
 }
 
 /// As many rounds of pairs as there have to be.
