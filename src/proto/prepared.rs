@@ -1,6 +1,7 @@
 //! Answers as they were packed last: who is asked the same again gives the same again.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -25,7 +26,7 @@ pub(super) struct Unit {
 #[derive(Debug, Clone)]
 pub(super) struct Packed {
     pub(super) payload: Bytes,
-    pub(super) records: BTreeSet<RecordKey>,
+    pub(super) records: Arc<[RecordKey]>,
 }
 
 /// A message, and all that it was made of.
@@ -78,7 +79,7 @@ mod tests {
         let unit = |n| vec![Unit { answer: key_for_tests(n), ttl: None, additionals: vec![] }];
         let packed = |n: u32| Packed {
             payload: Bytes::copy_from_slice(&n.to_be_bytes()),
-            records: BTreeSet::from([key_for_tests(n)]),
+            records: Arc::new([key_for_tests(n)]),
         };
         let mut prepared = Prepared::default();
         assert!(prepared.find((0, 1440), &unit(1)).is_none());

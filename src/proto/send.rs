@@ -67,7 +67,7 @@ impl Link {
                 };
                 trace!(link = %self.state.name, bytes = packed.payload.len(), "multicast answer");
                 self.multicast(now, &packed.payload, to, shared);
-                for key in &packed.records {
+                for key in &*packed.records {
                     self.own.told(now, *key);
                 }
                 rest = rest.get(count..).unwrap_or_default();
@@ -224,7 +224,7 @@ impl Link {
             packer = before;
             records.retain(|key| !set.contains(key));
         }
-        (!records.is_empty()).then(|| Packed { payload: packer.finish(), records })
+        (!records.is_empty()).then(|| Packed { payload: packer.finish(), records: records.into_iter().collect() })
     }
 
     /// A reply in ordinary DNS form: ID and question repeated, no cache-flush bit, short
