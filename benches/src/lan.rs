@@ -130,6 +130,20 @@ impl Lan {
         self.hosts.iter().map(one).sum()
     }
 
+    /// Datagrams that were lost at the hosts because no socket's buffer had room for them.
+    pub fn overruns(&self) -> u64 {
+        let one = |host: &Host| {
+            let text = host.namespace.shell("cat /proc/net/snmp /proc/net/snmp6");
+            let mut udp = text.lines().filter_map(|line| line.strip_prefix("Udp: "));
+            let (names, values) = (udp.next().unwrap_or_default(), udp.next().unwrap_or_default());
+            let v4 = names.split(' ').zip(values.split(' ')).find(|(name, _)| *name == "RcvbufErrors");
+            let v6 = text.lines().find_map(|line| line.strip_prefix("Udp6RcvbufErrors"));
+            let number = |text: &str| text.trim().parse::<u64>().unwrap_or(0);
+            v4.map_or(0, |(_, value)| number(value)) + v6.map_or(0, number)
+        };
+        self.hosts.iter().map(one).sum()
+    }
+
     pub fn ping(&self) {
         self.switch.shell("ip link show br0 > /dev/null");
     }

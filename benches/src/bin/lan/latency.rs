@@ -113,9 +113,8 @@ pub fn run() -> String {
 /// The delays of each peer: one after the other those of which many run at once, then the others
 /// side by side, each on bridges of its own.
 fn of_all(peers: &[Peer], runs: usize, lans: &[Lan], case: Case) -> Vec<(Peer, Delays)> {
-    let one = |peer, lans: &[Lan]| {
-        (peer, Delays::new(rounds(peer, runs, lans, |lan| one_pair(peer, case, lan))))
-    };
+    let one =
+        |peer, lans: &[Lan]| (peer, Delays::new(rounds(peer, runs, lans, |lan| one_pair(peer, case, lan))));
     let (many, few): (Vec<Peer>, Vec<Peer>) =
         peers.iter().partition(|peer| matches!(peer, Peer::Salut | Peer::MdnsSd));
     let mut delays: Vec<_> = many.into_iter().map(|peer| one(peer, lans)).collect();
