@@ -26,7 +26,7 @@ fn heap() -> (usize, usize) {
 
 fn main() {
     let realistic = mix::realistic();
-    println!("# Codec");
+    println!("# Reading and writing messages");
     println!("\n{} packets, {} bytes", realistic.len(), total(&realistic));
     for sample in &realistic {
         println!("- {}: {} bytes", sample.name, sample.bytes.len());
