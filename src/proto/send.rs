@@ -224,7 +224,8 @@ impl Link {
             packer = before;
             records.retain(|key| !set.contains(key));
         }
-        (!records.is_empty()).then(|| Packed { payload: packer.finish(), records: records.into_iter().collect() })
+        (!records.is_empty())
+            .then(|| Packed { payload: packer.finish(), records: records.into_iter().collect() })
     }
 
     /// A reply in ordinary DNS form: ID and question repeated, no cache-flush bit, short

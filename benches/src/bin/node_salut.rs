@@ -17,21 +17,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     println!("start");
     let mdns = Mdns::new()?;
-    let mut announcement = None;
     let mut browse = None;
-    if role == "announce" || role == "both" {
-        let announced = mdns.announce(Service::new(&name, &service, port)?);
-        if role == "both" {
-            announcement = Some(announced.await?);
-        } else {
-            let announced = announced.await?;
-            println!("announced {}", announced.name());
-            announcement = Some(announced);
-        }
-    }
     if role != "announce" {
         browse = Some(mdns.browse(&service)?);
     }
+    let mut announcement = None;
+    let mut announcing = std::pin::pin!(async {
+        match role.as_str() {
+            "announce" | "both" => Some(mdns.announce(Service::new(&name, &service, port).ok()?).await),
+            _ => std::future::pending().await,
+        }
+    });
     let (ended, mut end) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
@@ -45,6 +41,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
         };
         tokio::select! {
+            announced = &mut announcing, if announcement.is_none() => {
+                let announced = announced.ok_or("no such service")??;
+                println!("announced {}", announced.name());
+                announcement = Some(announced);
+            }
             change = next => match change {
                 Some(Change::Found(_)) if role == "again" => {
                     let start = Instant::now();
