@@ -13,7 +13,7 @@ use crate::service::{Interface, Service};
 use crate::txt::Txt;
 
 /// One handle of the caller's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Key(pub(crate) u64);
 
 /// What is known of a host: on each link its addresses, and whether both families have an

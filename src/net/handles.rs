@@ -1,7 +1,7 @@
 //! The callers' handles as the task sees them: what each stands for in the engine, and where
 //! its events go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use tokio::sync::{oneshot, watch};
@@ -25,13 +25,13 @@ enum Kind {
 
 #[derive(Debug, Default)]
 pub(super) struct Handles {
-    kinds: BTreeMap<Key, Kind>,
+    kinds: HashMap<Key, Kind>,
     announcements: BTreeMap<AnnouncementId, Writer<News>>,
-    browses: BTreeMap<BrowseId, Writer<Mailbox>>,
-    catalogues: BTreeMap<BrowseId, Writer<Catalogue>>,
-    resolves: BTreeMap<ResolveId, watch::Sender<Found>>,
+    browses: HashMap<BrowseId, Writer<Mailbox>>,
+    catalogues: HashMap<BrowseId, Writer<Catalogue>>,
+    resolves: HashMap<ResolveId, watch::Sender<Found>>,
     /// Who waits for the goodbyes of a service.
-    leaving: BTreeMap<AnnouncementId, oneshot::Sender<()>>,
+    leaving: HashMap<AnnouncementId, oneshot::Sender<()>>,
 }
 
 impl Handles {

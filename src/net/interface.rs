@@ -232,8 +232,8 @@ pub(crate) fn list() -> Result<Vec<InterfaceInfo>, NetError> {
             info.kind = InterfaceKind::by_name(&info.name, info.loopback, info.point_to_point);
         }
         match entry.addr {
-            IfAddr::V4(v4) if !v4.ip.is_unspecified() => info.v4.push((v4.ip, v4.prefixlen)),
-            IfAddr::V6(v6) if !v6.ip.is_unspecified() => info.v6.push((v6.ip, v6.prefixlen)),
+            IfAddr::V4(v4) if !v4.ip.is_unspecified() => insert(&mut info.v4, (v4.ip, v4.prefixlen)),
+            IfAddr::V6(v6) if !v6.ip.is_unspecified() => insert(&mut info.v6, (v6.ip, v6.prefixlen)),
             _ => {}
         }
     }
@@ -241,12 +241,15 @@ pub(crate) fn list() -> Result<Vec<InterfaceInfo>, NetError> {
     let mut list: Vec<_> = found.into_values().collect();
     for info in &mut list {
         info.v6.retain(|(address, _)| !unready.contains(&(*address, info.index)));
-        info.v4.sort_unstable();
-        info.v4.dedup();
-        info.v6.sort_unstable();
-        info.v6.dedup();
     }
     Ok(list)
+}
+
+/// Keeps a short list in order, each item once.
+fn insert<T: Ord>(list: &mut Vec<T>, item: T) {
+    if let Err(at) = list.binary_search(&item) {
+        list.insert(at, item);
+    }
 }
 
 /// IPv6 addresses that are still being checked for duplicates, or turned out to be one, with

@@ -1,7 +1,7 @@
 //! One interface: its sockets for both families, and what to do while the system refuses
 //! them or what they send.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::hash::{Hash as _, Hasher};
 use std::io;
 use std::net::SocketAddr;
@@ -120,7 +120,7 @@ pub(super) struct Link {
     sent: u64,
     pub(super) failed: u64,
     /// When each cause was complained about.
-    complaints: BTreeMap<Complaint, Instant>,
+    complaints: HashMap<Complaint, Instant>,
 }
 
 impl Link {
@@ -133,7 +133,7 @@ impl Link {
             received: 0,
             sent: 0,
             failed: 0,
-            complaints: BTreeMap::new(),
+            complaints: HashMap::new(),
         }
     }
 

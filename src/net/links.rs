@@ -1,6 +1,6 @@
 //! All interfaces in use, with their sockets.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::hash::{Hash as _, Hasher};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -104,7 +104,7 @@ impl Links {
             self.open(now);
             return false;
         }
-        let keep: BTreeSet<u32> = picked.iter().map(|info| info.index).collect();
+        let keep: HashSet<u32> = picked.iter().map(|info| info.index).collect();
         self.links.retain(|index, link| {
             let kept = keep.contains(index);
             if !kept {
@@ -157,7 +157,7 @@ impl Links {
     }
 
     fn others(&mut self) -> Others {
-        let mut own = BTreeSet::new();
+        let mut own = HashSet::new();
         let mut add = |socket: &Socket| match socket.inode() {
             Some(inode) => {
                 own.insert(inode);

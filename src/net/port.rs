@@ -6,7 +6,7 @@
 //! else has one. Trying an exclusive bind could tell that before our own sockets are open and
 //! never again; the system's list of sockets can be read at any time.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::wire::MDNS_PORT;
@@ -75,15 +75,19 @@ pub(super) struct Others {
 
 impl Others {
     /// As the list of sockets says now, without those with the inodes in `own`.
-    pub(super) fn look(own: &BTreeSet<u64>) -> Self {
+    pub(super) fn look(own: &HashSet<u64>) -> Self {
         if !cfg!(any(target_os = "linux", target_os = "android")) {
             return Self::default();
         }
         let Ok(v4) = std::fs::read_to_string("/proc/thread-self/net/udp") else { return Self::default() };
         // Without IPv6 in the kernel the second list does not exist.
         let v6 = std::fs::read_to_string("/proc/thread-self/net/udp6").unwrap_or_default();
-        let mut holders: Vec<_> = parse(&v4, own).chain(parse(&v6, own)).take(MAX_HOLDERS).collect();
-        holders.sort_unstable_by_key(|holder| holder.inode);
+        // The system's order changes from look to look.
+        let mut holders = Vec::new();
+        for holder in parse(&v4, own).chain(parse(&v6, own)).take(MAX_HOLDERS) {
+            let at = holders.partition_point(|other: &PortHolder| other.inode < holder.inode);
+            holders.insert(at, holder);
+        }
         Self { holders: Some(holders) }
     }
 
@@ -100,7 +104,7 @@ impl Others {
 }
 
 /// Reads `/proc/net/udp` or `/proc/net/udp6`.
-fn parse(text: &str, own: &BTreeSet<u64>) -> impl Iterator<Item = PortHolder> {
+fn parse(text: &str, own: &HashSet<u64>) -> impl Iterator<Item = PortHolder> {
     text.lines().filter_map(|line| {
         let mut fields = line.split_ascii_whitespace();
         let (address, port) = fields.nth(1)?.split_once(':')?;

@@ -6,6 +6,7 @@
 //! said to be. `lan flood irrelevant salut` takes one flood and one peer, each by a part of its
 //! name. Whatever is told more than the part writes nothing.
 
+mod flood;
 mod latency;
 mod libp2p;
 mod scale;
@@ -18,7 +19,6 @@ use std::thread;
 use std::time::Duration;
 
 use salut_benches::lan::{Host, Lan, Program, Usage, beside, usage};
-use salut_benches::plot::bars;
 
 const TYPE: &str = "_salut._tcp";
 const OUT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/bench");
@@ -29,7 +29,7 @@ fn main() {
         "latency" => latency::run(),
         "libp2p" => libp2p::run(),
         "scale" => scale::run(),
-        "flood" => flood(),
+        "flood" => flood::run(),
         "idle" => idle(),
         "size" => size(),
         _ => {
@@ -56,6 +56,7 @@ enum Peer {
     Bare,
     BareHickory,
     Libp2p,
+    SalutLibp2p,
 }
 
 impl Peer {
@@ -68,6 +69,7 @@ impl Peer {
             Self::Bare => "tokio, receive only",
             Self::BareHickory => "tokio + hickory-proto",
             Self::Libp2p => "libp2p-mdns 0.48",
+            Self::SalutLibp2p => "salut, libp2p behaviour",
         }
     }
 
@@ -76,6 +78,7 @@ impl Peer {
             Self::Avahi => Path::new("/usr/sbin/avahi-daemon").exists(),
             Self::Zeroconf => python().is_some(),
             Self::Libp2p => libp2p_program("libp2p-056").is_some(),
+            Self::SalutLibp2p => libp2p_program("salut-056").is_some(),
             _ => true,
         };
         if !there {
@@ -95,23 +98,28 @@ impl Peer {
 
     /// Starts announcing or browsing; gives the process that has the protocol in it.
     fn start(self, host: &Host, role: &str, name: &str) -> (Vec<Program>, u32) {
+        self.start_for(host, role, name, TYPE)
+    }
+
+    fn start_for(self, host: &Host, role: &str, name: &str, service: &str) -> (Vec<Program>, u32) {
         let run = |program: PathBuf, arguments: &[&str]| {
             let program = host.run(&program, arguments);
             let pid = program.pid();
             (vec![program], pid)
         };
         let arguments = match role {
-            "browse" => vec!["browse", TYPE],
-            role => vec![role, name, TYPE, "4242"],
+            "browse" => vec!["browse", service],
+            role => vec![role, name, service, "4242"],
         };
         match self {
             Self::Salut | Self::MdnsSd => run(self.program().expect("it is ours"), &arguments),
             Self::Bare => run(beside("bare"), &[&host.address]),
             Self::BareHickory => run(beside("bare"), &["--read", &host.address]),
-            Self::Libp2p => run(
-                libp2p_program("libp2p-056").expect("it is there"),
-                &["--listen", &format!("/ip4/{}/tcp/0", host.address), "--no-dial"],
-            ),
+            Self::Libp2p | Self::SalutLibp2p => {
+                let program = if self == Self::Libp2p { "libp2p-056" } else { "salut-056" };
+                let listen = format!("/ip4/{}/tcp/0", host.address);
+                run(libp2p_program(program).expect("it is there"), &["--listen", &listen, "--no-dial"])
+            }
             Self::Zeroconf => {
                 let script = concat!(env!("CARGO_MANIFEST_DIR"), "/node_zeroconf.py");
                 let mut all = vec!["-u", script];
@@ -129,9 +137,9 @@ impl Peer {
                 thread::sleep(Duration::from_secs(2));
                 let pid = daemon.pid();
                 let client = if role == "browse" {
-                    host.run(Path::new("stdbuf"), &["-oL", "avahi-browse", "-rp", TYPE])
+                    host.run(Path::new("stdbuf"), &["-oL", "avahi-browse", "-rp", service])
                 } else {
-                    host.run(Path::new("avahi-publish"), &["-s", name, TYPE, "4242"])
+                    host.run(Path::new("avahi-publish"), &["-s", name, service, "4242"])
                 };
                 (vec![client, daemon, bus], pid)
             }
@@ -157,72 +165,6 @@ fn libp2p_program(name: &str) -> Option<PathBuf> {
     );
     let place = folder.join("release").join(name);
     place.exists().then_some(place)
-}
-
-// ---- floods
-
-fn flood() -> String {
-    let mut text = String::from(
-        "| flood of 20,000/s for 2.5 s | who | µs of CPU a packet | resident after, MB | growth, MB |\n|---|---|---|---|---|\n",
-    );
-    let mut plot = Vec::new();
-    let floods: [(&str, &str, &str, &[Peer]); 4] = [
-        (
-            "irrelevant queries",
-            "irrelevant",
-            "announce",
-            &[
-                Peer::Salut,
-                Peer::MdnsSd,
-                Peer::Bare,
-                Peer::BareHickory,
-                Peer::Avahi,
-                Peer::Zeroconf,
-                Peer::Libp2p,
-            ],
-        ),
-        (
-            "queries with 20 known answers",
-            "known",
-            "announce",
-            &[Peer::Salut, Peer::MdnsSd, Peer::Avahi, Peer::Libp2p],
-        ),
-        ("relevant queries", "relevant", "announce", &[Peer::Salut, Peer::MdnsSd, Peer::Avahi, Peer::Libp2p]),
-        (
-            "responses while browsing",
-            "responses",
-            "browse",
-            &[Peer::Salut, Peer::MdnsSd, Peer::Avahi, Peer::Zeroconf, Peer::Libp2p],
-        ),
-    ];
-    let chosen = |at: usize, text: &str| std::env::args().nth(at).is_none_or(|part| text.contains(&part));
-    for (title, kind, role, peers) in floods.into_iter().filter(|(title, ..)| chosen(2, title)) {
-        for peer in peers.iter().filter(|peer| chosen(3, peer.name()) && peer.is_there()) {
-            let lan = Lan::new(2);
-            let (mut programs, pid) = peer.start(&lan.hosts[0], role, "Node");
-            thread::sleep(Duration::from_secs(4));
-            let Some(before) = usage(pid) else { continue };
-            let kind = if *peer == Peer::Libp2p && kind != "irrelevant" {
-                if kind == "relevant" { "libp2p".to_owned() } else { format!("{kind}-libp2p") }
-            } else {
-                kind.to_owned()
-            };
-            let sender = lan.hosts[1].run(&beside("flood"), &[&lan.hosts[1].address, &kind, "20000", "2.5"]);
-            let _ = sender.wait("sent", Duration::from_secs(15));
-            thread::sleep(Duration::from_millis(500));
-            let Some(after) = usage(pid) else { continue };
-            let cost = (after.cpu - before.cpu).as_secs_f64() * 1e6 / 50_000.0;
-            let (resident, growth) = memory(before, after);
-            let _ = writeln!(text, "| {title} | {} | {cost:.2} | {resident:.1} | {growth:.1} |", peer.name());
-            eprintln!("{title} {} {cost:.2}", peer.name());
-            plot.push((format!("{title}: {}", peer.name()), cost));
-            programs.iter_mut().for_each(Program::end);
-        }
-    }
-    if std::env::args().len() <= 2 {
-        bars(&format!("{OUT}/flood.svg"), "CPU a packet, in microseconds", &plot);
-    }
-    text
 }
 
 fn memory(before: Usage, after: Usage) -> (f64, f64) {
