@@ -240,6 +240,8 @@ pub struct Usage {
     pub cpu: Duration,
     pub wakeups: u64,
     pub resident_kib: u64,
+    /// Of this its own: neither code nor files, which programs share.
+    pub private_kib: u64,
 }
 
 /// All threads of a process. Its CPU time in nanoseconds comes from the scheduler.
@@ -251,8 +253,9 @@ pub fn usage(pid: u32) -> Option<Usage> {
         cpu += read("schedstat").split(' ').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
         wakeups += field(&read("status"), "voluntary_ctxt_switches:");
     }
-    let resident_kib = field(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmRSS:");
-    Some(Usage { cpu: Duration::from_nanos(cpu), wakeups, resident_kib })
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let (resident_kib, private_kib) = (field(&status, "VmRSS:"), field(&status, "RssAnon:"));
+    Some(Usage { cpu: Duration::from_nanos(cpu), wakeups, resident_kib, private_kib })
 }
 
 fn field(status: &str, name: &str) -> u64 {

@@ -1,10 +1,9 @@
 //! One interface: its sockets for both families, and what to do while the system refuses
-//! them or what they send.
+//! them.
 
 use std::collections::HashMap;
 use std::hash::{Hash as _, Hasher};
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,18 +12,15 @@ use tracing::{debug, info, warn};
 use super::NetError;
 use super::interface::InterfaceInfo;
 use super::pace::Backoff;
-use super::problem::{Step, number};
-use super::socket::{Role, Socket, group, is_group, with_scope};
+use super::problem::Step;
+use super::sends::Failing;
+use super::socket::{Role, Socket, group};
 use super::status::{FamilyStatus, LinkStatus};
-use crate::proto::{Family, LinkState};
+use crate::proto::{Family, LinkIndex, LinkState};
 
 /// A message with no question and no record. While sends fail it is what is tried: whoever
 /// receives it has nothing to do, and nothing in it can be out of date.
-const EMPTY_QUERY: [u8; 12] = [0; 12];
-
-/// A failure of a kind that passes by itself is kept quiet for this long: an address that is
-/// still being checked, a link that is just going down and will be taken away.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const EMPTY_QUERY: [u8; 12] = [0; 12];
 
 /// The same complaint about the same link is repeated only when its cause was away for this
 /// long.
@@ -78,34 +74,14 @@ pub(super) enum Slot {
 #[derive(Debug)]
 pub(super) struct Port {
     pub(super) socket: Socket,
-    failing: Option<Failing>,
+    pub(super) failing: Option<Failing>,
     receive_errors: u32,
-}
-
-#[derive(Debug)]
-struct Failing {
-    error: NetError,
-    backoff: Backoff,
-    warned: bool,
 }
 
 impl Port {
     fn new(socket: Socket) -> Self {
         Self { socket, failing: None, receive_errors: 0 }
     }
-}
-
-/// What became of a datagram.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Sent {
-    /// It left.
-    Yes,
-    /// It left, after others did not.
-    Again,
-    /// The socket's buffer is full: keep it for a moment.
-    Later,
-    /// It did not leave.
-    No,
 }
 
 #[derive(Debug)]
@@ -117,7 +93,7 @@ pub(super) struct Link {
     pub(super) told: Option<LinkState>,
     /// Datagrams that came in, left, and were refused.
     pub(super) received: u64,
-    sent: u64,
+    pub(super) sent: u64,
     pub(super) failed: u64,
     /// When each cause was complained about.
     complaints: HashMap<Complaint, Instant>,
@@ -135,6 +111,10 @@ impl Link {
             failed: 0,
             complaints: HashMap::new(),
         }
+    }
+
+    pub(super) fn index(&self) -> LinkIndex {
+        LinkIndex(self.info.index)
     }
 
     /// Takes in what the interface is like now. True if it went away and came back meanwhile.
@@ -241,95 +221,8 @@ impl Link {
             .min()
     }
 
-    /// Tries again to send where that failed; true if it works again.
-    pub(super) fn try_sends(&mut self, now: Instant) -> bool {
-        let mut again = false;
-        for family in Family::BOTH {
-            let Slot::Open(port) = self.group.get(family) else { continue };
-            if port.failing.as_ref().is_some_and(|failing| failing.backoff.at() <= now) {
-                let destination = group(self.info.index, family);
-                again |= self.send(now, &EMPTY_QUERY, destination) == Sent::Again;
-            }
-        }
-        again
-    }
-
-    /// Sends by the socket of the destination's family.
-    pub(super) fn send(&mut self, now: Instant, payload: &[u8], destination: SocketAddr) -> Sent {
-        let family = Family::of(destination.ip());
-        let Slot::Open(port) = self.group.get_mut(family) else { return Sent::No };
-        let result = port.socket.send(payload, with_scope(destination, self.info.index));
-        match &result {
-            Ok(()) => self.sent = self.sent.saturating_add(1),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => self.failed = self.failed.saturating_add(1),
-        }
-        match result {
-            Ok(()) if is_group(destination) => match port.failing.take() {
-                Some(failing) => {
-                    self.recovered(family, &failing);
-                    Sent::Again
-                }
-                None => Sent::Yes,
-            },
-            Ok(()) => Sent::Yes,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Sent::Later,
-            Err(error) => {
-                let error = NetError::Send {
-                    interface: Arc::clone(&self.info.name),
-                    family,
-                    address: destination,
-                    error: Arc::new(error),
-                };
-                // What is sent to one asker says nothing of the link.
-                if is_group(destination) && !is_too_long(error.io()) {
-                    self.failed(now, family, error);
-                } else {
-                    debug!(%error, "a datagram did not leave");
-                }
-                Sent::No
-            }
-        }
-    }
-
-    fn failed(&mut self, now: Instant, family: Family, error: NetError) {
-        if self.info.loopback {
-            debug!(%error, "this family stays closed on the loopback");
-            *self.group.get_mut(family) = Slot::NoWay;
-            *self.unicast.get_mut(family) = None;
-            return;
-        }
-        let Slot::Open(port) = self.group.get_mut(family) else { return };
-        let mut failing = match port.failing.take() {
-            // What the engine sends between two tries must not push the next one away.
-            Some(mut failing) => {
-                if failing.backoff.at() <= now {
-                    failing.backoff.failed(now);
-                }
-                failing.error = error;
-                failing
-            }
-            None => Failing { error, backoff: Backoff::new(now), warned: false },
-        };
-        let lasting = now.saturating_duration_since(failing.backoff.since()) >= PATIENCE;
-        if !failing.warned && (lasting || !passes(failing.error.io())) {
-            failing.warned = self.complain(now, &failing.error);
-        }
-        if let Slot::Open(port) = self.group.get_mut(family) {
-            port.failing = Some(failing);
-        }
-    }
-
-    fn recovered(&self, family: Family, failing: &Failing) {
-        if failing.warned {
-            info!(interface = %self.info.name, ?family, "sending works again");
-        } else {
-            debug!(interface = %self.info.name, ?family, "sending works again");
-        }
-    }
-
     /// Warns, unless the same was said of this link lately. True if it was said now.
-    fn complain(&mut self, now: Instant, error: &NetError) -> bool {
+    pub(super) fn complain(&mut self, now: Instant, error: &NetError) -> bool {
         let said = self.complaints.insert(error.cause(), now);
         if said.is_some_and(|said| now.saturating_duration_since(said) < SILENCE) {
             debug!(%error, "again");
@@ -453,20 +346,5 @@ fn can_send(socket: &Socket, index: u32, family: Family) -> bool {
             debug!(%error, ?family, "multicast has no way out of the loopback");
             error.kind() == io::ErrorKind::WouldBlock
         }
-    }
-}
-
-fn is_too_long(error: &io::Error) -> bool {
-    number::is(error, number::TOO_LONG)
-}
-
-/// Whether a failure often ends by itself within seconds.
-fn passes(error: &io::Error) -> bool {
-    use io::ErrorKind::{AddrNotAvailable, NetworkDown, NetworkUnreachable, PermissionDenied};
-    match error.kind() {
-        AddrNotAvailable | NetworkDown | NetworkUnreachable => true,
-        io::ErrorKind::HostUnreachable | PermissionDenied => false,
-        // ENOBUFS, and ENODEV or ENXIO of an interface that is gone.
-        _ => true,
     }
 }

@@ -1,6 +1,6 @@
 //! All interfaces in use, with their sockets.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::hash::{Hash as _, Hasher};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -12,8 +12,9 @@ use bytes::Bytes;
 use tracing::{debug, info};
 
 use super::interface::{InterfaceInfo, Picked, Unused};
-use super::link::{Both, Link, Sent, Slot};
+use super::link::{Both, Link, Slot};
 use super::port::Others;
+use super::sends::Sent;
 use super::socket::{Arrival, Role, Socket};
 use super::status::LinkStatus;
 use crate::proto::{Family, LinkIndex, LinkState, Transmit};
@@ -72,7 +73,8 @@ pub(super) enum LinkNews {
 
 #[derive(Debug, Default)]
 pub(super) struct Links {
-    links: BTreeMap<u32, Link>,
+    /// In the order of their indexes.
+    links: Vec<Link>,
     unused: Vec<(InterfaceInfo, Unused)>,
     /// Which families the caller wants.
     wanted: Both<bool>,
@@ -97,20 +99,25 @@ impl Links {
         this
     }
 
+    fn link(&self, link: LinkIndex) -> Option<&Link> {
+        self.links.iter().find(|other| other.info.index == link.0)
+    }
+
     /// Makes the links those of `picked`. True if these are other than before.
     pub(super) fn update(&mut self, now: Instant, (picked, unused): Picked) -> bool {
         self.unused = unused;
-        if self.links.values().map(|link| &link.info).eq(&picked) {
+        if self.links.iter().map(|link| &link.info).eq(&picked) {
             self.open(now);
             return false;
         }
         let keep: HashSet<u32> = picked.iter().map(|info| info.index).collect();
-        self.links.retain(|index, link| {
-            let kept = keep.contains(index);
+        self.links.retain(|link| {
+            let index = link.info.index;
+            let kept = keep.contains(&index);
             if !kept {
                 debug!(interface = %link.info.name, index, "interface is gone");
                 if link.told.is_some() {
-                    self.news.push_back(LinkNews::Link(LinkIndex(*index), None));
+                    self.news.push_back(LinkNews::Link(LinkIndex(index), None));
                 }
             }
             kept
@@ -118,7 +125,7 @@ impl Links {
         self.waiting.retain(|transmit| keep.contains(&transmit.link.0));
         for info in picked {
             let index = info.index;
-            match self.links.get_mut(&index) {
+            match find(&mut self.links, index) {
                 Some(link) => {
                     // The same index under another name is another interface, or a rename.
                     if link.info.name != info.name {
@@ -131,7 +138,8 @@ impl Links {
                 }
                 None => {
                     debug!(interface = %info.name, index, "interface is here");
-                    self.links.insert(index, Link::new(info));
+                    let at = self.links.partition_point(|link| link.info.index < index);
+                    self.links.insert(at, Link::new(info));
                 }
             }
         }
@@ -164,7 +172,7 @@ impl Links {
             }
             None => self.blind = true,
         };
-        for link in self.links.values() {
+        for link in &self.links {
             for family in Family::BOTH {
                 if let Slot::Open(port) = link.group.get(family) {
                     add(&port.socket);
@@ -184,24 +192,24 @@ impl Links {
     }
 
     fn open_sockets(&mut self, now: Instant) {
-        for link in self.links.values_mut() {
+        for link in &mut self.links {
             link.open(now, &self.wanted, self.port_free);
         }
     }
 
     fn note_states(&mut self) {
-        for (index, link) in &mut self.links {
+        for link in &mut self.links {
             let state = link.state();
             if state != link.told {
                 link.told.clone_from(&state);
-                self.news.push_back(LinkNews::Link(LinkIndex(*index), state));
+                self.news.push_back(LinkNews::Link(link.index(), state));
             }
         }
     }
 
     /// Leaves and joins every group again, with empty receive buffers: for after a sleep.
     pub(super) fn reopen(&mut self, now: Instant) {
-        for link in self.links.values_mut() {
+        for link in &mut self.links {
             link.close();
         }
         self.waiting.clear();
@@ -217,9 +225,9 @@ impl Links {
                 self.send(now, transmit);
             }
         }
-        for (index, link) in &mut self.links {
+        for link in &mut self.links {
             if link.due().is_some_and(|due| due <= now) && link.try_sends(now) {
-                self.news.push_back(LinkNews::Recovered(LinkIndex(*index)));
+                self.news.push_back(LinkNews::Recovered(link.index()));
             }
         }
         let before = self.news.len();
@@ -229,12 +237,12 @@ impl Links {
 
     /// When to call [`retry`](Self::retry).
     pub(super) fn due(&self) -> Option<Instant> {
-        self.links.values().filter_map(Link::due).chain(self.room_at).min()
+        self.links.iter().filter_map(Link::due).chain(self.room_at).min()
     }
 
     /// Sends a datagram, or keeps it for a moment.
     pub(super) fn send(&mut self, now: Instant, transmit: Transmit) {
-        let Some(link) = self.links.get_mut(&transmit.link.0) else { return };
+        let Some(link) = find(&mut self.links, transmit.link.0) else { return };
         // What waits goes first.
         let sent = if self.waiting.iter().any(|waiting| waiting.link == transmit.link) {
             Sent::Later
@@ -275,7 +283,7 @@ impl Links {
 
     /// Whether a datagram shows that another program on this machine speaks on the port.
     pub(super) fn is_of_another_program(&self, received: &Received, payload: &[u8]) -> bool {
-        let Some(link) = self.links.get(&received.link.0) else { return false };
+        let Some(link) = self.link(received.link) else { return false };
         let ours = match received.source.ip() {
             IpAddr::V4(source) => link.info.v4.iter().any(|(address, _)| *address == source),
             IpAddr::V6(source) => link.info.v6.iter().any(|(address, _)| *address == source),
@@ -306,13 +314,14 @@ impl Links {
     }
 
     fn each(&self, mut visit: impl FnMut(Key, &Socket)) {
-        for (index, link) in &self.links {
+        for link in &self.links {
+            let index = link.info.index;
             for family in Family::BOTH {
                 if let Slot::Open(port) = link.group.get(family) {
-                    visit(Key { index: *index, family, role: Role::Group }, &port.socket);
+                    visit(Key { index, family, role: Role::Group }, &port.socket);
                 }
                 if let Some(socket) = link.unicast.get(family) {
-                    visit(Key { index: *index, family, role: Role::Unicast }, socket);
+                    visit(Key { index, family, role: Role::Unicast }, socket);
                 }
             }
         }
@@ -337,7 +346,7 @@ impl Links {
 
     /// Notes how many datagrams one socket had, and whether these were all.
     pub(super) fn heard(&mut self, now: Instant, key: Key, datagrams: usize, all: bool) {
-        let Some(link) = self.links.get_mut(&key.index) else { return };
+        let Some(link) = find(&mut self.links, key.index) else { return };
         let socket = match (key.role, link.group.get_mut(key.family)) {
             (Role::Unicast, _) => link.unicast.get_mut(key.family).as_mut(),
             (Role::Group, Slot::Open(port)) => Some(&mut port.socket),
@@ -350,7 +359,7 @@ impl Links {
 
     /// Receives one datagram from one socket.
     pub(super) fn look(&mut self, now: Instant, key: Key, buffer: &mut [u8]) -> Look {
-        let Some(link) = self.links.get_mut(&key.index) else { return Look::Empty };
+        let Some(link) = find(&mut self.links, key.index) else { return Look::Empty };
         let socket = match key.role {
             Role::Unicast => link.unicast.get(key.family).as_ref(),
             Role::Group => match link.group.get(key.family) {
@@ -386,7 +395,8 @@ impl Links {
         let index = arrival.index.unwrap_or(key.index);
         // By multicast the socket of that interface hears it as well, by unicast only one
         // socket does.
-        let Some(link) = self.links.get_mut(&index).filter(|_| index == key.index || arrival.unicast) else {
+        let Some(link) = find(&mut self.links, index).filter(|_| index == key.index || arrival.unicast)
+        else {
             return Look::Nothing;
         };
         link.received = link.received.saturating_add(1);
@@ -400,18 +410,18 @@ impl Links {
 
     /// The interface of a link.
     pub(super) fn interface(&self, link: LinkIndex) -> Option<Interface> {
-        let info = &self.links.get(&link.0)?.info;
+        let info = &self.link(link)?.info;
         Some(Interface { index: info.index, name: Arc::clone(&info.name) })
     }
 
     /// How each link fares; `cached` tells how many records are cached there.
     pub(super) fn status(&self, cached: impl Fn(LinkIndex) -> usize) -> Vec<LinkStatus> {
-        self.links.iter().map(|(index, link)| link.status(cached(LinkIndex(*index)))).collect()
+        self.links.iter().map(|link| link.status(cached(link.index()))).collect()
     }
 
     /// What makes the status another one.
     pub(super) fn hash_status(&self, hasher: &mut impl Hasher) {
-        for link in self.links.values() {
+        for link in &self.links {
             link.hash_status(hasher);
         }
         self.unused.hash(hasher);
@@ -421,9 +431,9 @@ impl Links {
     pub(super) fn reading(&self, engine: &crate::proto::Engine) -> super::metrics::Reading {
         super::metrics::Reading {
             counters: engine.counters(),
-            failed: self.links.values().map(|link| link.failed).sum(),
-            cached: self.links.keys().map(|index| engine.cached(LinkIndex(*index))).sum(),
-            joined: self.links.values().filter(|link| link.is_joined()).count(),
+            failed: self.links.iter().map(|link| link.failed).sum(),
+            cached: self.links.iter().map(|link| engine.cached(link.index())).sum(),
+            joined: self.links.iter().filter(|link| link.is_joined()).count(),
         }
     }
 
@@ -431,4 +441,8 @@ impl Links {
     pub(super) fn unused(&self) -> &[(InterfaceInfo, Unused)] {
         &self.unused
     }
+}
+
+fn find(links: &mut [Link], index: u32) -> Option<&mut Link> {
+    links.iter_mut().find(|link| link.info.index == index)
 }

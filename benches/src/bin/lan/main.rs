@@ -177,7 +177,7 @@ fn memory(before: Usage, after: Usage) -> (f64, f64) {
 fn idle() -> String {
     const WATCHED: Duration = Duration::from_secs(100);
     let mut text = String::from(
-        "| one service, nothing happens | wakeups/s | CPU ms in 100 s | resident, MB |\n|---|---|---|---|\n",
+        "| one service, nothing happens | wakeups/s | CPU ms in 100 s | resident, MB | of this private, MB |\n|---|---|---|---|---|\n",
     );
     let peers: Vec<Peer> = [Peer::Salut, Peer::Bare, Peer::MdnsSd, Peer::Avahi, Peer::Zeroconf, Peer::Libp2p]
         .into_iter()
@@ -194,7 +194,12 @@ fn idle() -> String {
             let wakeups = (after.wakeups - before.wakeups) as f64 / WATCHED.as_secs_f64();
             let cpu = (after.cpu - before.cpu).as_secs_f64() * 1000.0;
             let (resident, _) = memory(before, after);
-            let _ = writeln!(text, "| {} | {wakeups:.3} | {cpu:.1} | {resident:.1} |", peer.name());
+            let private = after.private_kib as f64 * 1024.0 / 1e6;
+            let _ = writeln!(
+                text,
+                "| {} | {wakeups:.3} | {cpu:.1} | {resident:.1} | {private:.2} |",
+                peer.name()
+            );
         }
         programs.iter_mut().for_each(Program::end);
     }
