@@ -1,6 +1,5 @@
 //! The network interfaces as they are now, and which of them to use.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -205,26 +204,24 @@ pub(crate) fn list() -> Result<Vec<InterfaceInfo>, NetError> {
     let failed = |error| NetError::List { error: Arc::new(error) };
     // Flags and MTU first: these also show an interface that has no address yet.
     #[cfg(target_os = "linux")]
-    let (mut found, flags_known) = match super::netlink::links() {
+    let (mut list, flags_known) = match super::netlink::links() {
         Ok(links) => (links, true),
         Err(error) => {
             tracing::debug!(%error, "interface flags cannot be read");
-            (BTreeMap::new(), false)
+            (Vec::new(), false)
         }
     };
     #[cfg(not(target_os = "linux"))]
-    let (mut found, flags_known) = (BTreeMap::<u32, InterfaceInfo>::new(), false);
+    let (mut list, flags_known) = (Vec::<InterfaceInfo>::new(), false);
     for entry in if_addrs::get_if_addrs().map_err(failed)? {
         let Some(index) = entry.index else { continue };
-        if flags_known && !found.contains_key(&index) {
-            // Came between the two looks: the bell rings for it.
-            continue;
-        }
-        let info = found.entry(index).or_insert_with(|| {
+        // With flags it came between the two looks: the bell rings for it.
+        if !flags_known && !list.iter().any(|info| info.index == index) {
             // Linux shows an address with a label under the label: `eth0:1`.
             let name = entry.name.split(':').next().unwrap_or(&entry.name);
-            InterfaceInfo::new(index, name.into())
-        });
+            put(&mut list, InterfaceInfo::new(index, name.into()));
+        }
+        let Some(info) = list.iter_mut().find(|info| info.index == index) else { continue };
         if !flags_known {
             info.running |= entry.is_oper_up();
             info.point_to_point |= entry.is_p2p();
@@ -238,11 +235,18 @@ pub(crate) fn list() -> Result<Vec<InterfaceInfo>, NetError> {
         }
     }
     let unready = unready_v6();
-    let mut list: Vec<_> = found.into_values().collect();
     for info in &mut list {
         info.v6.retain(|(address, _)| !unready.contains(&(*address, info.index)));
     }
     Ok(list)
+}
+
+/// Keeps a list of interfaces in the order of their indexes, each once.
+pub(super) fn put(list: &mut Vec<InterfaceInfo>, info: InterfaceInfo) {
+    // One that is told of twice changed during the look: the bell rings for that.
+    if let Err(at) = list.binary_search_by_key(&info.index, |other| other.index) {
+        list.insert(at, info);
+    }
 }
 
 /// Keeps a short list in order, each item once.

@@ -2,7 +2,6 @@
 //! matters besides: a carrier, `ip link up` with an address that was kept, the end of
 //! duplicate address detection.
 
-use std::collections::BTreeMap;
 use std::ffi::CStr;
 use std::io::{self, Read as _};
 use std::task::{Context, Poll};
@@ -17,7 +16,7 @@ use socket2::{Domain, Socket, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::interface::InterfaceInfo;
+use super::interface::{InterfaceInfo, put};
 
 /// The kernel makes no part of a dump longer, in bytes.
 const DUMP_PART: usize = 32 * 1024;
@@ -85,7 +84,7 @@ fn open(groups: u32) -> io::Result<Socket> {
 
 /// All links of this network namespace, without their addresses. `/sys/class/net` would tell
 /// the same, but of the namespace that it was mounted in.
-pub(super) fn links() -> io::Result<BTreeMap<u32, InterfaceInfo>> {
+pub(super) fn links() -> io::Result<Vec<InterfaceInfo>> {
     // The kernel fills the first part of a dump while it takes the request, and each further
     // one when the part before is read: there is never anything to wait for.
     let mut socket = open(0)?;
@@ -98,7 +97,7 @@ pub(super) fn links() -> io::Result<BTreeMap<u32, InterfaceInfo>> {
     request.serialize(&mut bytes);
     socket.send(&bytes)?;
 
-    let mut links = BTreeMap::new();
+    let mut links = Vec::new();
     let mut buffer = vec![0; DUMP_PART];
     for _ in 0..MAX_DUMP_READS {
         let length = socket.read(&mut buffer)?;
@@ -110,14 +109,14 @@ pub(super) fn links() -> io::Result<BTreeMap<u32, InterfaceInfo>> {
 }
 
 /// Reads one part of a dump; true at its end.
-fn read_part(mut rest: &[u8], links: &mut BTreeMap<u32, InterfaceInfo>) -> io::Result<bool> {
+fn read_part(mut rest: &[u8], links: &mut Vec<InterfaceInfo>) -> io::Result<bool> {
     while !rest.is_empty() {
         let message = NetlinkMessage::<NewLink>::deserialize(rest).map_err(io::Error::other)?;
         match message.payload {
             NetlinkPayload::Done(_) => return Ok(true),
             NetlinkPayload::Error(error) => return Err(error.to_io()),
             NetlinkPayload::InnerMessage(NewLink(Some(info))) => {
-                links.insert(info.index, info);
+                put(links, info);
             }
             _ => {}
         }
@@ -254,13 +253,13 @@ mod tests {
     #[test]
     fn the_loopback_is_seen_with_its_flags() {
         let links = links().unwrap();
-        let lo = links.values().find(|link| &*link.name == "lo").unwrap();
+        let lo = links.iter().find(|link| &*link.name == "lo").unwrap();
         assert!(lo.loopback && !lo.point_to_point && lo.mtu >= 1280, "{lo:?}");
     }
 
     #[test]
     fn links_are_read() {
-        for info in links().unwrap().values() {
+        for info in links().unwrap() {
             assert!(!info.name.is_empty() && info.index > 0, "{info:?}");
         }
         // `struct ifinfomsg` of an Ethernet link that is up, with a name, an MTU, and more
@@ -286,7 +285,7 @@ mod tests {
 
     #[test]
     fn a_part_that_is_cut_off_is_an_error_and_no_hang() {
-        assert!(read_part(&[1, 2, 3], &mut BTreeMap::new()).is_err());
-        assert!(!read_part(&[], &mut BTreeMap::new()).unwrap());
+        assert!(read_part(&[1, 2, 3], &mut Vec::new()).is_err());
+        assert!(!read_part(&[], &mut Vec::new()).unwrap());
     }
 }

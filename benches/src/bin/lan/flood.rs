@@ -65,7 +65,7 @@ struct Victim {
 pub fn run() -> String {
     let chosen = |at: usize, text: &str| std::env::args().nth(at).is_none_or(|part| text.contains(&part));
     let mut text = String::from(
-        "| flood of 20,000/s for 2.5 s | who | µs of CPU a packet | not read, % | resident after, MB | growth, MB |\n\
+        "| flood of 20,000/s for 2.5 s | who | µs of CPU a packet | lost to a full buffer, % | resident after, MB | growth, MB |\n\
          |---|---|---|---|---|---|\n",
     );
     let mut plot = Vec::new();
