@@ -18,7 +18,7 @@ use crate::proto::{AnnouncementId, Engine, Event, Peer, PeerSays, TapId};
 use crate::wire::Message;
 
 /// A burst of new listen addresses is over when nothing came for so long …
-const QUIET: Duration = Duration::from_millis(10);
+const QUIET: Duration = Duration::from_millis(2);
 
 /// … or, while they keep coming, after this.
 const GATHER: Duration = Duration::from_millis(100);
