@@ -24,6 +24,7 @@ mod heard;
 mod lease;
 mod name;
 mod notes;
+mod room;
 mod sources;
 mod start;
 mod static_peers;

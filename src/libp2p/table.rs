@@ -2,6 +2,7 @@
 //!
 //! Peers are known by their PeerId, whatever names they give themselves. No I/O and no clock.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::address::{PeerAddress, Reach, ReadAddress, Reader, worth_dialling};
 use super::heard::{Heard, Told, read_response};
 use super::lease::{GRACE, Lease, after};
+use super::room::{Room, Rooms, Standing};
 use crate::name::Name;
 use crate::proto::{LinkIndex, LinkState, Rng};
 use crate::wire::Message;
@@ -23,13 +25,7 @@ const SPREAD_PER_PEER: Duration = Duration::from_millis(100);
 /// … and up to this part of a lifetime.
 const SPREAD_PART: u32 = 50;
 
-/// The most peers on one link …
-const MAX_PEERS: usize = 1024;
-
-/// … of them from one source address …
-const MAX_PEERS_PER_SOURCE: usize = 256;
-
-/// … and the most addresses of each.
+/// The most addresses of a peer.
 const MAX_ADDRESSES: usize = 64;
 
 /// A change of what is alive on a link.
@@ -52,10 +48,7 @@ pub(crate) struct Impostor {
 /// A peer on a link.
 #[derive(Debug)]
 struct Peer {
-    source: IpAddr,
-    /// It was heard again after it had been found: it is no invention.
-    confirmed: bool,
-    since: Instant,
+    standing: Standing,
     leases: BTreeMap<Id, Lease>,
 }
 
@@ -81,6 +74,7 @@ pub(crate) struct PeerTable {
     read: Reader,
     rng: Rng,
     peers: BTreeMap<PeerKey, Peer>,
+    rooms: Rooms,
     /// Who was heard under a name.
     names: BTreeMap<(LinkIndex, Name), BTreeSet<Id>>,
     /// When each lease is to be refreshed next, or ends.
@@ -105,6 +99,7 @@ impl PeerTable {
             read,
             rng: Rng::new(seed),
             peers: BTreeMap::new(),
+            rooms: Rooms::default(),
             names: BTreeMap::new(),
             wakes: BTreeSet::new(),
             alive: BTreeMap::new(),
@@ -137,6 +132,16 @@ impl PeerTable {
     #[cfg(test)]
     pub(crate) fn names(&self) -> usize {
         self.names.len()
+    }
+
+    /// Whether those who are counted are those who are there, for tests of the bounds.
+    #[cfg(test)]
+    pub(crate) fn counts_right(&self) -> bool {
+        let mut rooms = Rooms::default();
+        for ((link, id), peer) in &self.peers {
+            rooms.enter(*link, id, &peer.standing);
+        }
+        rooms == self.rooms
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
@@ -181,7 +186,7 @@ impl PeerTable {
         if self.planned.contains_key(&link) {
             return;
         }
-        let peers = self.on(link).count();
+        let peers = self.rooms.on(link);
         let most = SPREAD_PER_PEER.saturating_mul(u32::try_from(peers).unwrap_or(u32::MAX));
         let most = if peers <= FEW_PEERS { Duration::ZERO } else { most.min(ttl / SPREAD_PART) };
         self.planned.insert(link, after(now, self.rng.between(Duration::ZERO, most)));
@@ -268,14 +273,7 @@ impl PeerTable {
             if !self.has_room(now, link, source, &peer) {
                 continue;
             }
-            let known = self.peers.entry((link, Arc::clone(&peer))).or_insert_with(|| Peer {
-                source,
-                confirmed: false,
-                since: now,
-                leases: BTreeMap::new(),
-            });
-            known.source = source;
-            known.confirmed |= now.saturating_duration_since(known.since) >= GRACE;
+            self.stand(now, link, source, &peer);
             self.names.entry((link, instance.clone())).or_default().insert(Arc::clone(&peer));
             for (bytes, on_link) in &addresses {
                 let address = PeerAddress { peer: Arc::clone(&peer), bytes: Arc::clone(bytes) };
@@ -343,27 +341,40 @@ impl PeerTable {
         }
     }
 
-    /// Room for a peer: one that was found and never heard again makes it, the oldest first.
+    /// A peer was heard from this source.
+    fn stand(&mut self, now: Instant, link: LinkIndex, source: IpAddr, peer: &Id) {
+        let mut standing = Standing { source, since: now, confirmed: false };
+        let known = self.peers.entry((link, Arc::clone(peer)));
+        let known = match known {
+            Entry::Occupied(known) => {
+                let known = known.into_mut();
+                let (since, confirmed) = (known.standing.since, known.standing.confirmed);
+                standing.since = since;
+                standing.confirmed = confirmed || now.saturating_duration_since(since) >= GRACE;
+                if known.standing == standing {
+                    return;
+                }
+                self.rooms.leave(link, peer, &known.standing);
+                known
+            }
+            Entry::Vacant(place) => place.insert(Peer { standing, leases: BTreeMap::new() }),
+        };
+        known.standing = standing;
+        self.rooms.enter(link, peer, &standing);
+    }
+
+    /// Whether there is room for a peer, or it was made.
     fn has_room(&mut self, now: Instant, link: LinkIndex, source: IpAddr, peer: &Id) -> bool {
         if self.peers.contains_key(&(link, Arc::clone(peer))) {
             return true;
         }
-        let of_source = self.on(link).filter(|(_, known)| known.source == source).count();
-        if self.on(link).count() < MAX_PEERS && of_source < MAX_PEERS_PER_SOURCE {
-            return true;
-        }
-        let full = of_source >= MAX_PEERS_PER_SOURCE;
-        let unconfirmed = self
-            .on(link)
-            .filter(|(_, known)| !known.confirmed && (!full || known.source == source) && known.since < now)
-            .min_by_key(|(_, known)| known.since)
-            .map(|(id, _)| Arc::clone(id));
-        match unconfirmed {
-            Some(unconfirmed) => {
-                self.forget_peer(link, &unconfirmed);
+        match self.rooms.for_one_from(now, link, source) {
+            Room::Free => true,
+            Room::InPlaceOf(other) => {
+                self.forget_peer(link, &other);
                 true
             }
-            None => false,
+            Room::None => false,
         }
     }
 
@@ -384,6 +395,7 @@ impl PeerTable {
         let Some(lease) = peer.leases.remove(&address.bytes) else { return };
         self.wakes.remove(&(lease.wake(), key.clone()));
         if peer.leases.is_empty() {
+            self.rooms.leave(*link, &address.peer, &peer.standing);
             self.peers.remove(&at);
         }
         self.forget_name(*link, &lease.instance, &address.peer);

@@ -167,6 +167,7 @@ proptest! {
                 reader.look(&net.nodes[0].board, &own)?;
             }
         }
+        prop_assert!(net.nodes[0].discovery.as_ref().unwrap().table().counts_right());
         reader.look(&net.nodes[0].board, &own)?;
         let told: BTreeSet<String> =
             reader.live.iter().map(|address| String::from_utf8(address.bytes.to_vec()).unwrap()).collect();

@@ -184,6 +184,28 @@ fn a_stranger_cannot_grow_the_table_without_end_and_what_answers_stays() {
     let node = &net.nodes[at];
     assert!(node.live.len() <= 1024, "{}", node.live.len());
     assert!(node.live.contains_key("/ip4/10.0.0.8/tcp/1/p2p/friend"));
+    assert!(node.discovery.as_ref().unwrap().table().counts_right());
+}
+
+#[test]
+fn who_invents_peers_throws_his_own_out_and_nobody_elses() {
+    let (mut net, at) = net();
+    let home = net.home;
+    let friends: Vec<String> = (0..5).map(|i| format!("/ip4/10.0.0.8/tcp/{i}1/p2p/friend{i}")).collect();
+    for (i, address) in friends.iter().enumerate() {
+        hear(&mut net, "10.0.0.8:41234", &Answer::rust(&format!("friend{i}"), &[address]));
+    }
+    for i in 0..1000 {
+        let address = format!("/ip4/10.0.0.9/tcp/1/p2p/forged{i}");
+        let forged = Answer::rust(&format!("forged{i}"), &[&address]);
+        net.lan.inject(home, RUST.parse().unwrap(), None, &forged.bytes());
+        net.run(ms(1));
+    }
+    let node = &net.nodes[at];
+    assert_eq!(node.live.len(), 256 + friends.len());
+    assert!(friends.iter().all(|friend| node.live.contains_key(friend)));
+    assert!(node.live.contains_key("/ip4/10.0.0.9/tcp/1/p2p/forged999"), "the newest of his are there");
+    assert!(node.discovery.as_ref().unwrap().table().counts_right());
 }
 
 #[test]
