@@ -174,6 +174,51 @@ fn the_second_is_counted_for_each_link() {
     }
 }
 
+/// The records of what goes to one address, none of them twice.
+fn told_once(sent: &[Sent], to: &str) -> Vec<String> {
+    let mut all: Vec<String> =
+        sent.iter().filter(|sent| sent.to.to_string() == to).flat_map(Sent::records).collect();
+    all.sort();
+    let count = all.len();
+    all.dedup();
+    assert_eq!(all.len(), count, "{sent:#?}");
+    all
+}
+
+#[test]
+fn what_needs_several_messages_is_told_once_in_all_of_them() {
+    proves!("6762-6-one-second");
+    const SERVICES: usize = 60;
+    let mut scene = Scene::new();
+    for number in 0..SERVICES {
+        scene.announce(named(&format!("node {number}")));
+    }
+    scene.run(secs(10));
+    scene.hear(&query().ask("_exo._tcp.local PTR"));
+    let sent = scene.batch(secs(1));
+    assert!(sent.len() > 1);
+    // Each with SRV and TXT; the host's A, and NSEC in the place of AAAA.
+    assert_eq!(told_once(&sent, GROUP).len(), 3 * SERVICES + 2);
+}
+
+#[test]
+fn what_one_family_has_heard_from_another_host_is_told_once_on_the_other() {
+    proves!("6762-6-one-second", "6762-7.4-duplicate-answer");
+    for other in ["alpha.local 120 flush A 10.0.0.1", "alpha.local 120 flush AAAA fe80::1"] {
+        for seed in 0..10 {
+            let mut scene = Scene::dual(seed);
+            scene.announce(node());
+            scene.run(secs(10));
+            scene.hear(&query().ask("alpha.local A").ask("alpha.local AAAA"));
+            scene.run(ms(5));
+            scene.hear_from(NEIGHBOUR, &response().answer(other));
+            let sent = scene.run(secs(1));
+            told_once(&sent, GROUP);
+            assert_eq!(told_once(&sent, "[ff02::fb%1]:5353").len(), 2);
+        }
+    }
+}
+
 // ---- defence
 
 /// The stranger probes for the node's name with a lesser proposal.

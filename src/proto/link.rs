@@ -191,6 +191,10 @@ impl Families {
         Self { v4: self.v4 && other.v4, v6: self.v6 && other.v6 }
     }
 
+    pub(super) fn with(self, other: Self) -> Self {
+        Self { v4: self.v4 || other.v4, v6: self.v6 || other.v6 }
+    }
+
     pub(super) fn without(self, other: Self) -> Self {
         Self { v4: self.v4 && !other.v4, v6: self.v6 && !other.v6 }
     }

@@ -40,7 +40,13 @@ impl Link {
             }
             groups.entry(to).or_default().push(Unit { answer: key, ttl: pending.ttl, additionals });
         }
-        for (to, mut units) in groups {
+        // Each record is told once in all these messages (RFC 6762 §6): it is no additional of
+        // another where it is an answer itself, …
+        let answers: BTreeSet<RecordKey> = groups.values().flatten().map(|unit| unit.answer).collect();
+        groups.values_mut().flatten().for_each(|unit| unit.additionals.retain(|key| !answers.contains(key)));
+        // … nor of a second one. What goes to both families comes first.
+        let mut told: BTreeMap<RecordKey, Families> = BTreeMap::new();
+        for (to, mut units) in groups.into_iter().rev() {
             units.retain(|unit| {
                 let leads = self.is_lead(unit.answer);
                 if leads && let Err(at) = self.may_multicast(now) {
@@ -50,8 +56,11 @@ impl Link {
                 }
                 !leads
             });
-            let mut rest = units.as_slice();
-            while let Some(first) = rest.first() {
+            let mut rest = units.as_mut_slice();
+            while !rest.is_empty() {
+                for unit in rest.iter_mut().filter(|_| !told.is_empty()) {
+                    unit.additionals.retain(|key| told.get(key).is_none_or(|on| on.and(to).is_empty()));
+                }
                 if let Err(at) = self.may_multicast(now) {
                     // Never silently dropped: it waits until the budget has room.
                     for unit in rest {
@@ -60,17 +69,18 @@ impl Link {
                     break;
                 }
                 let (count, packed) = self.pack_most(rest);
-                let Some(packed) = packed else {
-                    trace!(link = %self.state.name, record = ?first.answer, "a record too large to send");
-                    rest = rest.get(1..).unwrap_or_default();
-                    continue;
-                };
-                trace!(link = %self.state.name, bytes = packed.payload.len(), "multicast answer");
-                self.multicast(now, &packed.payload, to, shared);
-                for key in &*packed.records {
-                    self.own.told(now, *key);
+                if let Some(packed) = packed {
+                    trace!(link = %self.state.name, bytes = packed.payload.len(), "multicast answer");
+                    self.multicast(now, &packed.payload, to, shared);
+                    for key in &*packed.records {
+                        self.own.told(now, *key);
+                        let on = told.entry(*key).or_insert(Families::NONE);
+                        *on = on.with(to);
+                    }
+                } else {
+                    trace!(link = %self.state.name, record = ?rest.first(), "a record too large to send");
                 }
-                rest = rest.get(count..).unwrap_or_default();
+                rest = rest.get_mut(count..).unwrap_or_default();
             }
         }
     }
