@@ -2,7 +2,7 @@
 
 use crate::name::HostName;
 
-/// Settings of an [`Engine`].
+/// Settings of an [`Engine`](super::Engine).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
