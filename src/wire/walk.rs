@@ -116,10 +116,9 @@ fn measure_behind(packet: &[u8], start: usize, checked: &mut Checked) -> Option<
             Step::Label(label) => {
                 part.push(label, at)?;
                 at = at.checked_add(label.len())?;
-                // Everything may have been seen before, label by label.
-                if let Some(end) = checked.get_label(at) {
-                    break end;
-                }
+                // What is known of this place is of no use here: it is of names that begin with
+                // it, and a pointer that they may follow can lead back into this run of labels.
+                checked.passed_label();
             }
             Step::Pointer(target) => {
                 part.hop()?;
