@@ -1,4 +1,4 @@
-//! What is known of the names of one packet, so that none is walked along twice.
+//! What is known of the names of one packet, so that a pointer to one need not be followed again.
 
 use std::num::NonZeroU64;
 
