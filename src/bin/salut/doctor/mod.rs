@@ -62,7 +62,7 @@ With --with, run it on both machines at the same time, each with the other's
 name or address. Each tells the other what arrived, by multicast and by unicast,
 and so both can tell which way is blocked.
 
-Where nobody answers by multicast, up to 300 neighbours are asked one by one, by
+Where nobody answers by multicast, up to 512 neighbours are asked one by one, by
 unicast to port 5353. An interface that was not chosen is asked as well, to see
 whether others are there.
 

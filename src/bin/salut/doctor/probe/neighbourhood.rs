@@ -1,6 +1,7 @@
 //! Neighbours one by one: who answers by unicast, whom the link layer reaches, and where the
 //! routes to them lead.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -9,7 +10,8 @@ use salut::wire::MDNS_PORT;
 use tokio::time::sleep;
 
 use super::super::facts::{Detour, Interface, Kind};
-use super::{Run, addresses, is_scoped, scoped, socket, system};
+use super::system::{self, Neighbour};
+use super::{Run, Sockets, addresses, is_scoped, scoped, socket};
 
 /// Between two questions to neighbours: at most 254 of them take about a second.
 const PACE: Duration = Duration::from_millis(4);
@@ -17,53 +19,97 @@ const PACE: Duration = Duration::from_millis(4);
 /// Subnets with shorter prefixes are not asked through address by address.
 const SMALLEST_PREFIX: u8 = 24;
 
-/// The most neighbours asked on an interface.
-const MOST_ASKED: usize = 300;
+/// The most neighbours asked: half of those that the kernel keeps in mind by default.
+const MOST_ASKED: usize = 512;
+
+/// How often somebody is asked for whom the kernel had no room.
+const ROUNDS: usize = 3;
+
+/// So long it may take until the kernel gives up on some that it does not reach.
+const ROOM_WAIT: Duration = Duration::from_secs(1);
+
+/// Somebody to ask, and on which of the interfaces.
+type Asked = (usize, IpAddr);
 
 impl Run {
     /// Asks those whom the group did not reach, and whoever may be the other end, by unicast.
     pub(super) async fn ask_neighbours(&mut self) {
-        let Some(question) = self.names.direct_question() else { return };
         let known = system::neighbours(&self.facts.interfaces);
+        let mut left = self.whom_to_ask(&known);
+        for round in 0..ROUNDS {
+            if round > 0 {
+                sleep(ROOM_WAIT).await;
+            }
+            self.ask_each(&left).await;
+            let known = system::neighbours(&self.facts.interfaces);
+            self.note_reached(&known);
+            left.retain(|(at, ip)| {
+                // Only IPv4 subnets are asked through.
+                let index = self.facts.interfaces.get(*at).map(|one| one.index);
+                ip.is_ipv4() && !known.iter().any(|one| one.address == *ip && Some(one.index) == index)
+            });
+            // Not every system tells.
+            if left.is_empty() || known.is_empty() {
+                break;
+            }
+        }
+    }
+
+    /// The likeliest first.
+    fn whom_to_ask(&mut self, known: &[Neighbour]) -> Vec<Asked> {
         let with = self.with.as_ref().map(|with| with.addresses().clone()).unwrap_or_default();
-        for sockets in &self.sockets {
-            let Some(one) = self.facts.interfaces.get_mut(sockets.at) else { continue };
-            let Some(asker) = sockets.asker.as_ref().filter(|_| one.used && one.kind != Kind::Loopback)
-            else {
-                continue;
-            };
-            let mut asked: Vec<IpAddr> = with.iter().copied().filter(|ip| one.is_on_link(*ip)).collect();
-            if !one.is_answered() {
-                asked
-                    .extend(known.iter().filter(|other| other.index == one.index).map(|other| other.address));
-                asked.extend(one.gateway);
-                asked.extend(everybody(one));
-            }
-            asked.retain(|ip| Family::of(*ip) == sockets.family && !self.own.contains(ip));
-            asked.sort_unstable();
-            asked.dedup();
-            asked.truncate(MOST_ASKED);
-            if one.is_answered() && asked.is_empty() {
+        let (mut likely, mut rest) = (Vec::new(), Vec::new());
+        for (at, one) in self.facts.interfaces.iter_mut().enumerate() {
+            if !one.used || one.kind == Kind::Loopback {
                 continue;
             }
+            let other_end = with.iter().copied().filter(|ip| one.is_on_link(*ip)).map(|ip| (at, ip));
+            likely.extend(other_end);
+            if one.is_answered() {
+                continue;
+            }
+            if self.sockets.iter().any(|sockets| sockets.at == at && sockets.asker.is_some()) {
+                one.unicast.get_or_insert_default();
+            }
+            let there = known.iter().filter(|other| other.index == one.index).map(|other| other.address);
+            likely.extend(there.chain(one.gateway).map(|ip| (at, ip)));
+            rest.extend(everybody(one).map(|ip| (at, ip)));
+        }
+        let mut seen = BTreeSet::new();
+        let new = |asked: &Asked| !self.own.contains(&asked.1) && seen.insert(*asked);
+        likely.into_iter().chain(rest).filter(new).take(MOST_ASKED).collect()
+    }
+
+    async fn ask_each(&mut self, asked: &[Asked]) {
+        let Some(question) = self.names.direct_question() else { return };
+        for (at, ip) in asked {
+            let by = |sockets: &&Sockets| sockets.at == *at && sockets.family == Family::of(*ip);
+            let asker = self.sockets.iter().find(by).and_then(|sockets| sockets.asker.as_ref());
+            let (Some(asker), Some(one)) = (asker, self.facts.interfaces.get_mut(*at)) else { continue };
             one.unicast.get_or_insert_default();
-            for ip in asked {
-                // What cannot be sent is seen in the table of neighbours.
-                let _ = socket::send(asker, &question, scoped(ip, MDNS_PORT, one.index));
-                sleep(PACE).await;
+            // What cannot be sent is seen in the table of neighbours.
+            let _ = socket::send(asker, &question, scoped(*ip, MDNS_PORT, one.index));
+            sleep(PACE).await;
+        }
+    }
+
+    /// Keeps what the table said once: where it is full the kernel forgets.
+    fn note_reached(&mut self, known: &[Neighbour]) {
+        for neighbour in known.iter().filter(|one| one.reached == Some(true)) {
+            let interface = self.facts.interfaces.iter_mut().find(|one| one.index == neighbour.index);
+            if let Some(one) = interface {
+                one.reached.insert(neighbour.address);
             }
+        }
+        if let Some(with) = &mut self.with {
+            with.note_reached(known);
         }
     }
 
     /// What the link layer made of it, and where the routes lead.
     pub(super) fn look_at_neighbours(&mut self) {
         let known = system::neighbours(&self.facts.interfaces);
-        for neighbour in &known {
-            let interface = self.facts.interfaces.iter_mut().find(|one| one.index == neighbour.index);
-            if let Some(one) = interface.filter(|_| neighbour.reached == Some(true)) {
-                one.reached.insert(neighbour.address);
-            }
-        }
+        self.note_reached(&known);
         for one in &mut self.facts.interfaces {
             // Who is heard or answers is there.
             let answered = one.unicast.iter().flat_map(|unicast| unicast.answered.iter().copied());
@@ -72,9 +118,6 @@ impl Run {
             if let Some(unicast) = &mut one.unicast {
                 unicast.asked = one.reached.len();
             }
-        }
-        if let Some(with) = &mut self.with {
-            with.look_at_neighbours(&known);
         }
         self.look_at_routes();
     }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::super::facts::{Facts, Interface, Told, Ways, With};
 use super::message::{Hello, Names};
-use super::system::Neighbour;
+use super::system::{self, Neighbour};
 use super::{Datagram, Sockets, Way, is_scoped, scoped, socket};
 
 /// Where doctors listen for each other: a port that no responder holds.
@@ -109,6 +109,9 @@ impl OtherEnd {
             return;
         }
         self.next = Some(now + EVERY);
+        if self.with.reached != Some(true) {
+            self.note_reached(&system::neighbours(&facts.interfaces));
+        }
         tell(&match self.met {
             None => format!(
                 "waiting for the other end; there: salut doctor --with {}",
@@ -172,14 +175,16 @@ impl OtherEnd {
         self.met.is_some_and(|met| now.saturating_duration_since(met) >= TALK)
     }
 
-    pub(super) fn look_at_neighbours(&mut self, known: &[Neighbour]) {
+    /// Remembers what the table said once: where it is full the kernel forgets those first whom
+    /// it could not reach.
+    pub(super) fn note_reached(&mut self, known: &[Neighbour]) {
+        if self.peer().is_some() {
+            self.with.reached = Some(true);
+        }
         let ours = known.iter().filter(|one| self.with.addresses.contains(&one.address));
-        let reached: Vec<bool> = ours.filter_map(|one| one.reached).collect();
-        self.with.reached = if reached.contains(&true) || self.peer().is_some() {
-            Some(true)
-        } else {
-            reached.first().copied()
-        };
+        for reached in ours.filter_map(|one| one.reached) {
+            self.with.reached = Some(reached || self.with.reached == Some(true));
+        }
     }
 
     pub(super) fn finish(self) -> With {
@@ -214,4 +219,39 @@ async fn by_multicast(host: &str, mdns: &Mdns) -> BTreeSet<IpAddr> {
 async fn by_server(host: &str) -> BTreeSet<IpAddr> {
     let found = tokio::time::timeout(LOOK_UP, tokio::net::lookup_host((host, 0))).await;
     found.ok().and_then(Result::ok).into_iter().flatten().map(|address| address.ip()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// Of what each look at the table found of it, in turn.
+    fn reached(looks: &[Option<Option<bool>>]) -> Option<bool> {
+        let address = "10.0.0.2".parse().unwrap();
+        let with = With { addresses: BTreeSet::from([address]), ..With::default() };
+        let mut end = OtherEnd {
+            with,
+            scope: 0,
+            id: String::new(),
+            peers: BTreeMap::new(),
+            lines: Vec::new(),
+            next: None,
+            met: None,
+        };
+        for look in looks {
+            let known: Vec<_> =
+                look.map(|reached| Neighbour { address, index: 2, reached }).into_iter().collect();
+            end.note_reached(&known);
+        }
+        end.with.reached
+    }
+
+    #[test]
+    fn what_the_table_of_neighbours_said_outlives_its_entry() {
+        assert_eq!(reached(&[Some(Some(false)), None]), Some(false));
+        assert_eq!(reached(&[Some(Some(false)), Some(Some(true)), Some(None), None]), Some(true));
+        assert_eq!(reached(&[Some(Some(true)), Some(Some(false))]), Some(true));
+        assert_eq!(reached(&[None, Some(None)]), None);
+    }
 }
