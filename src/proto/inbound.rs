@@ -1,6 +1,6 @@
 //! What comes in: which packets are listened to, and what a response does.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use tracing::trace;
@@ -11,10 +11,11 @@ use super::claim::ClaimId;
 use super::counters::{add, count};
 use super::io::{Family, LinkIndex, Packet};
 use super::link::{Link, Shared};
+use super::own::OwnRecord;
 use super::{Engine, KEPT_TYPES};
 use crate::name::Name;
 use crate::wire::{
-    CLASS_IN, MAX_SENT_BYTES, MDNS_PORT, Message, NameRef, RecordData, RecordRef, RecordType, Section,
+    CLASS_IN, MAX_SENT_BYTES, MDNS_PORT, Message, NameRef, Record, RecordData, RecordRef, RecordType, Section,
 };
 
 impl Engine {
@@ -165,7 +166,7 @@ impl Engine {
         }
         let link = self.links.get_mut(&packet.link)?;
         // Nobody here asks for anything: what we said ourselves need not be remembered, and
-        // its end wakes nobody up. Whoever asks later is answered by ourselves.
+        // its end wakes nobody up. Whoever asks later hears it then.
         if !kept || (echo && link.asks.asks.is_empty()) {
             return None;
         }
@@ -266,6 +267,35 @@ impl Link {
                 self.deny_heard(name, data, shared);
             }
             Heard::Nothing => {}
+        }
+    }
+
+    /// What we told everybody here is known to who asks on this machine as well. The one-second
+    /// rule would keep us from saying it again so soon.
+    pub(super) fn hear_ourselves(
+        &mut self,
+        now: Instant,
+        name: &Name,
+        rtype: RecordType,
+        shared: &mut Shared,
+    ) {
+        let held = || self.own.records_at(name).map(|(_, own)| own);
+        if !held().any(|own| own.last.is_some()) {
+            return;
+        }
+        let answers = |own: &&OwnRecord| match own.record.data.record_type() {
+            RecordType::NSEC => true,
+            held => held == rtype && own.last.is_some(),
+        };
+        let told: Vec<Record> = held().filter(answers).map(|own| own.record.clone()).collect();
+        let v4 = self.state.v4.first().map(|(ip, _)| IpAddr::V4(*ip));
+        let v6 = self.state.v6.first().map(|(ip, _)| IpAddr::V6(*ip));
+        let source = SocketAddr::new(v4.or(v6).unwrap_or(Ipv4Addr::UNSPECIFIED.into()), MDNS_PORT);
+        for record in told {
+            self.hear_cached(now, name, &record.data, record.ttl, source, shared);
+            if record.cache_flush {
+                self.cache.flush(now, name, record.data.record_type());
+            }
         }
     }
 

@@ -173,11 +173,12 @@ impl Link {
             prompt: false,
             spread: false,
         };
-        let answered = ask.is_unique() && self.has_answer(name, rtype);
+        let unique = ask.is_unique();
         let key = self.asks.asks.insert(ask);
         self.asks.names.at(name).push(key);
         self.cache.attend(name, rtype, Some(key), &mut shared.rng);
-        if !answered {
+        self.hear_ourselves(now, name, rtype, shared);
+        if !(unique && self.has_answer(name, rtype)) {
             self.start_asking(now, key, shared);
         }
     }

@@ -29,14 +29,13 @@ impl Link {
     pub(super) fn seek_types(&mut self, now: Instant, id: BrowseId, waited: bool, shared: &mut Shared) {
         let Some(all) = enumeration_name() else { return };
         let interface = self.interface();
-        let first = self.types.clients.is_empty();
-        self.types.clients.push(id);
-        if first {
+        if self.types.clients.is_empty() {
             self.ask(now, &all, RecordType::PTR, waited, shared);
             let known: Vec<RecordData> =
                 self.cache.of_type(&all, RecordType::PTR).map(|entry| entry.data.clone()).collect();
             self.types.told = known.iter().filter_map(type_of).collect();
         }
+        self.types.clients.push(id);
         let told = self.types.told.iter();
         shared.events.extend(told.map(|service| event(id, service, &interface, TypeChange::Found)));
     }
