@@ -68,15 +68,14 @@ pub mod wire;
 
 #[cfg(feature = "tokio")]
 pub use api::{
-    Announcement, AnnouncementEvent, AsServiceType, Browse, BrowseTypes, Builder, Error, Mdns, Resolved,
-    StatusWatch,
+    Announcement, AsServiceType, Browse, BrowseTypes, Builder, Error, Mdns, Resolved, StatusWatch,
 };
 pub use error::{NameError, ServiceError, TxtError};
 pub use name::{HostName, InstanceName, Name, ServiceType};
 #[cfg(feature = "tokio")]
 pub use net::{
-    FamilyStatus, InterfaceInfo, InterfaceKind, LinkStatus, NetError, PortHolder, Problem, Process, Status,
-    Unused,
+    AnnouncementEvent, FamilyStatus, InterfaceInfo, InterfaceKind, LinkStatus, NetError, PortHolder, Problem,
+    Process, Status, Unused,
 };
 pub use service::{Change, Instance, Interface, Lost, OfferedType, Service, TypeChange};
 pub use txt::Txt;

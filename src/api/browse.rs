@@ -8,9 +8,9 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Error, Farewell, Mailbox};
+use super::{Error, Farewell};
 use crate::name::{InstanceName, ServiceType};
-use crate::net::Command;
+use crate::net::{Command, Mailbox};
 use crate::service::{Change, Interface};
 
 /// The instances of a service type as they come, change and go, until this is dropped.

@@ -1,6 +1,4 @@
-//! How a handle and the task hold on to each other: each learns of the other's end.
-
-use std::sync::Arc;
+//! How a handle speaks to the task, and how the task learns of its end.
 
 use tokio::sync::mpsc::{self, OwnedPermit, error::TrySendError};
 use tokio::sync::oneshot;
@@ -11,36 +9,6 @@ use crate::net::{Command, Key};
 /// How many handles may be open and commands waiting, together. Far beyond any use; it keeps
 /// a caller's runaway loop from eating the memory.
 pub(super) const COMMANDS: usize = 16 * 1024;
-
-/// What a handle reads from: can be told that nothing more will come.
-pub(crate) trait Close {
-    fn close(&self);
-}
-
-/// The task's side of what a handle reads from. Wherever it is dropped, in a command that
-/// nobody took or with the task and its runtime, the reader learns that this was all.
-#[derive(Debug)]
-pub(crate) struct Writer<T: Close>(Arc<T>);
-
-impl<T: Close> Writer<T> {
-    pub(crate) fn new(read: &Arc<T>) -> Self {
-        Self(Arc::clone(read))
-    }
-}
-
-impl<T: Close> std::ops::Deref for Writer<T> {
-    type Target = T;
-
-    fn deref(&self) -> &T {
-        &self.0
-    }
-}
-
-impl<T: Close> Drop for Writer<T> {
-    fn drop(&mut self) {
-        self.0.close();
-    }
-}
 
 /// The end of a handle: tells the task when it is dropped. Its place in the channel was
 /// reserved at the beginning, so that it neither waits nor fails nor overtakes.

@@ -2,28 +2,22 @@
 
 mod announcement;
 mod browse;
+mod browse_types;
 mod builder;
-mod catalogue;
 mod channel;
 mod error;
-mod mailbox;
 mod resolve;
 mod status;
-mod watched;
 
-pub use announcement::{Announcement, AnnouncementEvent};
+pub use announcement::Announcement;
 pub use browse::{AsServiceType, Browse};
+pub use browse_types::BrowseTypes;
 pub use builder::Builder;
-pub use catalogue::BrowseTypes;
 pub use error::Error;
 pub use resolve::Resolved;
 pub use status::StatusWatch;
 
-pub(crate) use announcement::News;
-pub(crate) use catalogue::Catalogue;
-pub(crate) use channel::{Close, Farewell, Writer};
-pub(crate) use mailbox::Mailbox;
-pub(crate) use status::Newest;
+pub(crate) use channel::Farewell;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,7 +27,7 @@ use channel::{COMMANDS, answer, refused, send};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::name::HostName;
-use crate::net::{Command, Key, Status};
+use crate::net::{Catalogue, Command, Key, Mailbox, Newest, News, Status, Writer};
 use crate::proto::Search;
 use crate::service::{Instance, Service, subtype_name};
 

@@ -7,9 +7,7 @@ use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
-use super::Close;
-use super::watched::Watched;
-use crate::net::Status;
+use crate::net::{Newest, Status};
 
 /// The [`Status`] of an [`Mdns`](super::Mdns), now and whenever it changes, until this is
 /// dropped.
@@ -54,47 +52,7 @@ impl Stream for StatusWatch {
 
 impl Drop for StatusWatch {
     fn drop(&mut self) {
-        self.newest.inner.with(|inner| inner.left = true);
-    }
-}
-
-/// The newest status, between the task and its reader.
-#[derive(Debug, Default)]
-pub(crate) struct Newest {
-    inner: Watched<Inner>,
-}
-
-#[derive(Debug, Default)]
-struct Inner {
-    unread: Option<Status>,
-    /// Nothing more will come.
-    closed: bool,
-    /// Nobody will read it.
-    left: bool,
-}
-
-impl Newest {
-    /// Takes the place of what was not read.
-    pub(crate) fn put(&self, status: Status) {
-        self.inner.change(|inner| inner.unread = Some(status));
-    }
-
-    /// Whether the reader has gone.
-    pub(crate) fn is_left(&self) -> bool {
-        self.inner.with(|inner| inner.left)
-    }
-
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Status>> {
-        self.inner.poll(cx, |inner| match inner.unread.take() {
-            None if !inner.closed => Poll::Pending,
-            unread => Poll::Ready(unread),
-        })
-    }
-}
-
-impl Close for Newest {
-    fn close(&self) {
-        self.inner.change(|inner| inner.closed = true);
+        self.newest.leave();
     }
 }
 
@@ -104,6 +62,7 @@ mod tests {
     use std::task::Waker;
 
     use super::*;
+    use crate::net::Close as _;
     use crate::proto::Counters;
 
     fn status(polling: bool) -> Status {

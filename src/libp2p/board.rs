@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use super::address::PeerAddress;
-use crate::api::Close;
+use crate::net::Close;
 
 /// Where the swarm stands with one pair.
 #[derive(Debug, Clone, Copy, Default)]

@@ -13,8 +13,8 @@ use super::notes::Notes;
 use super::sources::{Context, Source, follow};
 use super::static_peers::StaticReader;
 use super::task::PeerCommand;
-use crate::api::{Error, Farewell, Mdns, Writer};
-use crate::net::{Command, Key};
+use crate::api::{Error, Farewell, Mdns};
+use crate::net::{Command, Key, Writer};
 
 /// Whose sockets are used.
 #[derive(Debug)]

@@ -11,8 +11,8 @@ use super::address::{ListenAddress, PeerAddress};
 use super::board::Board;
 use super::discovery::{Discovery, Settings};
 use super::notes::Notes;
-use crate::api::Writer;
 use crate::net::Key;
+use crate::net::Writer;
 use crate::proto::{AnnouncementId, Engine, Event};
 
 /// What a behaviour asks of the task.

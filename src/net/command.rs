@@ -10,8 +10,8 @@ use tokio::sync::{oneshot, watch};
 #[cfg(feature = "_libp2p")]
 use super::seed;
 use super::task::Task;
+use super::told::{Catalogue, Mailbox, Newest, News, Writer};
 use super::{NetError, Status};
-use crate::api::{Catalogue, Mailbox, Newest, News, Writer};
 use crate::name::{HostName, InstanceName, ServiceType};
 use crate::proto::{LinkIndex, Search};
 use crate::service::{Interface, Service};

@@ -9,7 +9,7 @@ use tracing::{debug, warn};
 
 use super::command::{Found, Key};
 use super::links::Links;
-use crate::api::{Catalogue, Mailbox, News, Writer};
+use super::told::{Catalogue, Mailbox, News, Writer};
 use crate::name::{HostName, InstanceName};
 use crate::proto::{AnnouncementId, BrowseId, Engine, Event, LinkIndex, ResolveId, Search};
 use crate::service::{Interface, Service};

@@ -21,6 +21,7 @@ mod sends;
 mod socket;
 mod status;
 mod task;
+mod told;
 mod watch;
 
 pub use error::NetError;
@@ -29,9 +30,13 @@ pub use kind::InterfaceKind;
 pub use port::{PortHolder, Process};
 pub use problem::Problem;
 pub use status::{FamilyStatus, LinkStatus, Status};
+pub use told::AnnouncementEvent;
 
 pub(crate) use command::{Command, Found, Key};
 pub(crate) use interface::{Choice, list};
+#[cfg(any(feature = "_libp2p", test))]
+pub(crate) use told::Close;
+pub(crate) use told::{Catalogue, Mailbox, Newest, News, Unseen, Writer};
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};

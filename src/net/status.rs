@@ -2,8 +2,8 @@
 
 use std::hash::{DefaultHasher, Hasher as _};
 
+use super::told::{Newest, Writer};
 use super::{InterfaceInfo, NetError, PortHolder, Unused};
-use crate::api::{Newest, Writer};
 use crate::proto::{Counters, Family};
 
 /// How one address family fares on one interface.

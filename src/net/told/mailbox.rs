@@ -53,7 +53,7 @@ struct Inner {
     reader: Option<Waker>,
 }
 
-/// The mailbox between the task and one [`Browse`](super::Browse).
+/// The mailbox between the task and one [`Browse`](crate::Browse).
 #[derive(Debug, Default)]
 pub(crate) struct Mailbox {
     inner: Mutex<Inner>,

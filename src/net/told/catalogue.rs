@@ -1,43 +1,11 @@
-//! A standing question for the service types that anybody offers.
+//! Which service types came and went since the reader last looked.
 
 use std::collections::BTreeMap;
-use std::future::poll_fn;
-use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures_core::Stream;
-
+use super::Close;
 use super::watched::Watched;
-use super::{Close, Farewell};
 use crate::service::{OfferedType, TypeChange};
-
-/// The service types that are offered, as they come and go, until this is dropped.
-///
-/// Like a [`Browse`](super::Browse) it holds the net change since it was last read: a type
-/// that came and went meanwhile is not told at all. It ends (`None`) when the
-/// [`Mdns`](super::Mdns) was shut down, and is a [`Stream`] as well.
-#[derive(Debug)]
-pub struct BrowseTypes {
-    pub(super) catalogue: Arc<Catalogue>,
-    /// Ends the browse when it is dropped.
-    pub(super) _farewell: Farewell,
-}
-
-impl BrowseTypes {
-    /// The next change; waits for it. Dropping the future loses nothing.
-    pub async fn next(&mut self) -> Option<TypeChange> {
-        poll_fn(|cx| self.catalogue.poll(cx)).await
-    }
-}
-
-impl Stream for BrowseTypes {
-    type Item = TypeChange;
-
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<TypeChange>> {
-        self.catalogue.poll(cx)
-    }
-}
 
 /// Where the reader stands with one type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +21,7 @@ struct Inner {
     closed: bool,
 }
 
-/// The mailbox between the task and one [`BrowseTypes`].
+/// Between the task and one [`BrowseTypes`](crate::BrowseTypes).
 #[derive(Debug, Default)]
 pub(crate) struct Catalogue {
     inner: Watched<Inner>,
@@ -81,7 +49,8 @@ impl Catalogue {
         });
     }
 
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<TypeChange>> {
+    /// The next change, or `None` at the end.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<TypeChange>> {
         self.inner.poll(cx, |inner| {
             let news = inner.states.iter().find(|(_, state)| **state != State::Known);
             let Some((offered, state)) = news.map(|(offered, state)| (offered.clone(), *state)) else {
