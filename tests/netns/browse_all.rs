@@ -33,8 +33,8 @@ pub const TESTS: &[Test] = &[
 fn two_hosts() -> (Host, Host) {
     let lan = Lan::new();
     let bridge = lan.bridge();
-    let ann = Host::on(&bridge, "ann", &["10.77.0.1/24", "fd77::1/64"]);
-    let ben = Host::on(&bridge, "ben", &["10.77.0.2/24", "fd77::2/64"]);
+    let ann = Host::on(&bridge, "ann", &["10.77.0.1/29", "fd77::1/64"]);
+    let ben = Host::on(&bridge, "ben", &["10.77.0.2/29", "fd77::2/64"]);
     (ann, ben)
 }
 

@@ -19,6 +19,13 @@ use serde_json::Value;
 
 use super::process::Process;
 
+/// Between two of the three questions for a neighbour's link-layer address, in milliseconds.
+/// All namespaces share one table of neighbours, which holds 1,024 by default, and while it is
+/// full nobody's IPv4 multicast leaves. Who asks a whole subnet through fills it with addresses
+/// that nobody has, and those can be thrown out only when the kernel has given them up: after
+/// three seconds by default, which is too long for several tests that do so at once.
+const RETRANS_MS: u32 = 100;
+
 /// A namespace of each kind that a host has, with the process that holds it.
 struct Namespaces {
     name: String,
@@ -210,6 +217,7 @@ impl Host {
              link set {port} master {name} up\n"
         );
         bridge.switch.must("ip", &["-batch", "-"], &commands);
+        self.ip(&[format!("ntable change name arp_cache dev {interface} retrans {RETRANS_MS}")]);
         self.switches.lock().unwrap().push(Arc::clone(&bridge.switch));
         port
     }
