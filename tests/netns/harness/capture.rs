@@ -2,19 +2,22 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io::IoSliceMut;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use nix::cmsg_space;
 use nix::errno::Errno;
 use nix::net::if_::if_nameindex;
 use nix::sys::socket::{
-    AddressFamily, LinkAddr, SockFlag, SockProtocol, SockType, recvfrom, setsockopt, socket, sockopt,
+    AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType, recvmsg,
+    setsockopt, socket, sockopt,
 };
-use nix::sys::time::TimeVal;
+use nix::sys::time::{TimeSpec, TimeVal};
 
 use super::lan::Host;
 
@@ -24,6 +27,7 @@ const PACKET_OUTGOING: u8 = 4;
 /// A UDP datagram to or from port 5353.
 #[derive(Clone)]
 pub struct Captured {
+    /// When the kernel had it, however late it was read here.
     pub at: Instant,
     pub interface: String,
     /// Sent by this host; else received.
@@ -60,32 +64,62 @@ impl fmt::Debug for Captured {
 
 /// A running capture of all interfaces of a host.
 pub struct Capture {
-    packets: Arc<Mutex<Vec<Captured>>>,
+    read: Arc<Read>,
     stop: Arc<AtomicBool>,
     reader: Option<JoinHandle<()>>,
+}
+
+/// What the reader has read.
+struct Read {
+    packets: Mutex<Vec<Captured>>,
+    /// All that the kernel had at this time has been read.
+    until: Mutex<Instant>,
+    further: Condvar,
+}
+
+impl Read {
+    fn until(&self, at: Instant) {
+        let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        *until = at.max(*until);
+        self.further.notify_all();
+    }
+
+    fn packets(&self) -> Vec<Captured> {
+        self.packets.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Capture {
     pub fn start(host: &Host) -> Self {
         // The reader stays in the namespace, to ask for interface names there.
-        let packets = Arc::new(Mutex::new(Vec::new()));
+        let until = Mutex::new(Instant::now());
+        let read = Arc::new(Read { packets: Mutex::default(), until, further: Condvar::new() });
         let stop = Arc::new(AtomicBool::new(false));
-        let (to, until) = (Arc::clone(&packets), Arc::clone(&stop));
+        let (to, ended) = (Arc::clone(&read), Arc::clone(&stop));
         let reader = host.inside(move || {
             let all = SockProtocol::EthAll;
             let socket = socket(AddressFamily::Packet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, all)
                 .expect("a packet socket");
-            setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::new(0, 50_000)).unwrap();
+            setsockopt(&socket, sockopt::ReceiveTimeout, &TimeVal::new(0, 10_000)).unwrap();
             setsockopt(&socket, sockopt::RcvBuf, &(4 << 20)).unwrap();
+            setsockopt(&socket, sockopt::ReceiveTimestampns, &true).unwrap();
             // A thread begins in the namespace of the thread that started it.
-            thread::spawn(move || read(&socket, &to, &until))
+            thread::spawn(move || collect(&socket, &to, &ended))
         });
-        Self { packets, stop, reader: Some(reader) }
+        Self { read, stop, reader: Some(reader) }
     }
 
-    /// All packets so far, in order.
+    /// All packets until now, in order.
     pub fn packets(&self) -> Vec<Captured> {
-        self.packets.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let now = Instant::now();
+        let reads = || self.reader.as_ref().is_some_and(|reader| !reader.is_finished());
+        let mut until = self.read.until.lock().unwrap_or_else(PoisonError::into_inner);
+        while *until < now && reads() {
+            let waited = self.read.further.wait_timeout(until, Duration::from_millis(100));
+            until = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        drop(until);
+        self.read.packets()
     }
 
     /// Those that this host sent.
@@ -97,7 +131,7 @@ impl Capture {
     pub fn wait(&self, within: Duration, wanted: impl Fn(&Captured) -> bool) -> Option<Captured> {
         let deadline = Instant::now() + within;
         loop {
-            if let Some(found) = self.packets().into_iter().find(&wanted) {
+            if let Some(found) = self.read.packets().into_iter().find(&wanted) {
                 return Some(found);
             }
             if Instant::now() >= deadline {
@@ -117,21 +151,54 @@ impl Drop for Capture {
     }
 }
 
-fn read(socket: &OwnedFd, to: &Mutex<Vec<Captured>>, until: &AtomicBool) {
+fn collect(socket: &OwnedFd, to: &Read, ended: &AtomicBool) {
     let mut names = HashMap::new();
     let mut frame = vec![0; 1 << 16];
-    while !until.load(Ordering::Relaxed) {
-        let (length, from) = match recvfrom::<LinkAddr>(socket.as_raw_fd(), &mut frame) {
-            Ok((length, Some(from))) => (length, from),
-            Ok(_) | Err(Errno::EAGAIN | Errno::EINTR | Errno::ENETDOWN) => continue,
+    let mut control = cmsg_space!(TimeSpec);
+    while !ended.load(Ordering::Relaxed) {
+        let before = Instant::now();
+        let mut parts = [IoSliceMut::new(&mut frame)];
+        let flags = MsgFlags::empty();
+        let received = recvmsg::<LinkAddr>(socket.as_raw_fd(), &mut parts, Some(&mut control), flags);
+        let (length, from, stamp) = match received {
+            Ok(one) => {
+                let stamp = one.cmsgs().ok().and_then(|mut all| {
+                    all.find_map(|part| match part {
+                        ControlMessageOwned::ScmTimestampns(stamp) => Some(Duration::from(stamp)),
+                        _ => None,
+                    })
+                });
+                let Some(from) = one.address else { continue };
+                (one.bytes, from, stamp.expect("the kernel stamps each packet"))
+            }
+            Err(Errno::EAGAIN) => {
+                to.until(before);
+                continue;
+            }
+            Err(Errno::EINTR | Errno::ENETDOWN) => continue,
             Err(error) => panic!("capture: {error}"),
         };
-        let at = Instant::now();
-        let Some(mut packet) = datagram(&frame[..length], at) else { continue };
-        packet.interface = name_of(&mut names, from.ifindex());
-        packet.sent = from.pkttype() == PACKET_OUTGOING;
-        to.lock().unwrap_or_else(PoisonError::into_inner).push(packet);
+        let at = instant(stamp);
+        if let Some(mut packet) = datagram(&frame[..length], at) {
+            packet.interface = name_of(&mut names, from.ifindex());
+            packet.sent = from.pkttype() == PACKET_OUTGOING;
+            to.packets.lock().unwrap_or_else(PoisonError::into_inner).push(packet);
+        }
+        to.until(at);
     }
+}
+
+/// The time that the clock on the wall showed as `stamp`, since 1970.
+fn instant(stamp: Duration) -> Instant {
+    // The two clocks are to be read at one moment, and this thread may be interrupted between.
+    let reads = (0..5).map(|_| {
+        let before = Instant::now();
+        let wall = SystemTime::now();
+        (before.elapsed(), before, wall)
+    });
+    let (_, now, wall) = reads.min_by_key(|(apart, ..)| *apart).expect("some reads");
+    let ago = wall.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().saturating_sub(stamp);
+    now.checked_sub(ago).unwrap_or(now)
 }
 
 fn name_of(names: &mut HashMap<usize, String>, index: usize) -> String {
