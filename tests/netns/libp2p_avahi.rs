@@ -52,10 +52,10 @@ fn beside_a_node() {
     let publisher = avahi.publish("By Avahi", "_exo._tcp", 1, &["by=avahi"]);
     let mut a = Node::start(&ann, Salut056, 1, &[]);
     let mut b = Node::start(&ben, Salut057, 2, &[]);
-    let began = b.started;
-    let found = [a.discovers(SOON, &b, "", began), b.discovers(SOON, &a, "", began)];
-    report(format!("beside Avahi: found after {:.3?}", found.map(|said| said.at - began)));
-    a.connects(CONNECTED, &b, began);
+    let since = b.spawned;
+    let found = [a.discovers(SOON, &b, "", since), b.discovers(SOON, &a, "", since)];
+    report(format!("beside Avahi: found after {:.3?}", found.map(|said| said.at - b.started)));
+    a.connects(CONNECTED, &b, since);
     thread::sleep(SOON);
     assert_eq!(avahi.host_name(), "ann.local", "Avahi keeps its name");
     a.is_well();
@@ -73,8 +73,8 @@ fn that_allows_no_other() {
     assert!(a.live(&b).is_empty(), "Avahi allows no other and is obeyed: {:?}", a.live(&b));
     let log = a.process.errors();
     assert!(log.contains("5353"), "what is wrong is told: {log}");
-    drop(avahi);
     let left = Instant::now();
+    drop(avahi);
     let found = [a.discovers(SOON * 3, &b, "", left), b.discovers(SOON * 3, &a, "", left)];
     let log = a.process.errors();
     report(format!(

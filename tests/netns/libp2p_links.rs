@@ -34,8 +34,8 @@ const EVERYWHERE: &[&str] = &["--listen", "/ip4/0.0.0.0/tcp/0", "--listen", "/ip
 
 fn connected(nodes: [&mut Node; 2]) {
     let [a, b] = nodes;
-    a.connects(CONNECTED, b, a.started);
-    b.connects(CONNECTED, a, a.started);
+    a.connects(CONNECTED, b, a.spawned);
+    b.connects(CONNECTED, a, a.spawned);
     a.is_well();
     b.is_well();
 }
@@ -46,8 +46,8 @@ fn ipv6_only() {
     let ben = Host::on(&bridge, "ben", &["fd77::2/64"]);
     let mut a = Node::start(&ann, Salut056, 1, &["--listen", "/ip6/::/tcp/0"]);
     let mut b = Node::start(&ben, Salut057, 2, &["--listen", "/ip6/::/tcp/0"]);
-    let found = a.discovers(SOON, &b, "/ip6/fd77::2/", b.started).at - b.started;
-    b.discovers(SOON, &a, "/ip6/fd77::1/", b.started);
+    let found = a.discovers(SOON, &b, "/ip6/fd77::2/", b.spawned).at - b.started;
+    b.discovers(SOON, &a, "/ip6/fd77::1/", b.spawned);
     report(format!("IPv6 only: found after {found:.3?}"));
     connected([&mut a, &mut b]);
 }
@@ -59,15 +59,15 @@ fn both_families() {
     let mut a = Node::start(&ann, Salut056, 1, EVERYWHERE);
     let mut b = Node::start(&ben, Salut057, 2, EVERYWHERE);
     for (of, other, number) in [(&a, &b, 2), (&b, &a, 1)] {
-        of.discovers(SOON, other, &format!("/ip4/10.77.0.{number}/"), b.started);
-        of.discovers(SOON, other, &format!("/ip6/fd77::{number}/"), b.started);
+        of.discovers(SOON, other, &format!("/ip4/10.77.0.{number}/"), b.spawned);
+        of.discovers(SOON, other, &format!("/ip6/fd77::{number}/"), b.spawned);
         assert_eq!(of.live(other).len(), 2, "one of each family: {:?}", of.live(other));
     }
     connected([&mut a, &mut b]);
     // A host without IPv6 finds it as well.
     let cid = Host::on(&bridge, "cid", &["10.77.0.3/24"]);
     let mut c = Node::start(&cid, Salut056, 3, &[]);
-    c.discovers(SOON, &a, "/ip4/10.77.0.1/", c.started);
+    c.discovers(SOON, &a, "/ip4/10.77.0.1/", c.spawned);
     connected([&mut a, &mut c]);
 }
 
@@ -81,8 +81,8 @@ fn the_common_link_is_the_second() {
     ben.connect(&common, "eth1", &["10.77.0.2/24", "fd77::2/64"]);
     let mut a = Node::start(&ann, Salut056, 1, EVERYWHERE);
     let mut b = Node::start(&ben, Salut057, 2, EVERYWHERE);
-    a.discovers(SOON, &b, "/ip4/10.77.0.2/", b.started);
-    b.discovers(SOON, &a, "/ip6/fd77::1/", b.started);
+    a.discovers(SOON, &b, "/ip4/10.77.0.2/", b.spawned);
+    b.discovers(SOON, &a, "/ip6/fd77::1/", b.spawned);
     connected([&mut a, &mut b]);
     thread::sleep(Duration::from_secs(2));
     for live in [a.live(&b), b.live(&a)] {
@@ -102,10 +102,10 @@ fn link_local_addresses_are_not_reported() {
     thread::sleep(SOON);
     assert!(a.live(&b).is_empty() && b.live(&a).is_empty(), "{:?} {:?}", a.live(&b), b.live(&a));
     // With an address that can be dialled both are there at once, link-local ones still not.
+    let changed = Instant::now();
     for (host, number) in [(&ann, 1), (&ben, 2)] {
         host.ip(&[format!("addr add fd77::{number}/64 dev eth0 nodad")]);
     }
-    let changed = Instant::now();
     a.discovers(SOON, &b, "/ip6/fd77::2/", changed);
     b.discovers(SOON, &a, "/ip6/fd77::1/", changed);
     connected([&mut a, &mut b]);

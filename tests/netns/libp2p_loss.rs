@@ -42,7 +42,7 @@ fn lossy(what: &str, stacks: [Stack; 2], percent: u8, allowed: Option<usize>) {
         .iter()
         .flat_map(|node| nodes.iter().map(move |other| (node, other)))
         .filter(|(node, other)| node.peer != other.peer)
-        .map(|(node, other)| node.discovers(Duration::from_secs(40), other, "", node.started).at)
+        .map(|(node, other)| node.discovers(Duration::from_secs(40), other, "", node.spawned).at)
         .max()
         .expect("four nodes");
     let lasts = Duration::from_secs(if long() { 120 } else { 40 });

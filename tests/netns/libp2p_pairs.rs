@@ -88,11 +88,11 @@ fn one_run(ann: &Host, first: Stack, ben: &Host, second: Stack, number: usize) -
     thread::sleep(Duration::from_millis(1200 + 137 * u64::from(number % 7)));
     let mut second = Node::start(ben, second, number * 2 + 2, &[]);
     let at_second = second.listening("/ip4/");
-    let began = second.started;
-    let by_second = second.discovers(CONNECTED, &first, &at_first, began).at - began;
-    let by_first = first.discovers(CONNECTED, &second, &at_second, began).at - began;
-    first.connects(CONNECTED, &second, began);
-    second.connects(CONNECTED, &first, began);
+    let (since, began) = (second.spawned, second.started);
+    let by_second = second.discovers(CONNECTED, &first, &at_first, since).at - began;
+    let by_first = first.discovers(CONNECTED, &second, &at_second, since).at - began;
+    first.connects(CONNECTED, &second, since);
+    second.connects(CONNECTED, &first, since);
     first.is_well();
     second.is_well();
     Run { by_first, by_second }

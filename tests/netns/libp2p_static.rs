@@ -65,9 +65,9 @@ fn from_the_command_line() {
     let mut b = Node::start(&ben, Salut057, 2, &[]);
     let address = with_peer_id(&b);
     let mut a = built_node(&ann, "1", &["--static-peer", &address]);
-    let found = a.discovers(SOON, &b, "/ip4/10.77.0.2/", a.started).at - a.started;
+    let found = a.discovers(SOON, &b, "/ip4/10.77.0.2/", a.spawned).at - a.started;
     report(format!("static, no multicast: found after {found:.3?}"));
-    let since = a.started;
+    let since = a.spawned;
     connected([&mut a, &mut b], since);
     thread::sleep(Duration::from_secs(3));
     assert!(b.live(&a).is_empty(), "nothing else tells of it: {:?}", b.live(&a));
@@ -88,8 +88,8 @@ fn from_a_file_that_is_edited() {
     let (at_first, at_second) = (with_peer_id(&first), with_peer_id(&second));
     ann.write(FILE, &peers_file(&[("bad", "/ip4/10.77.0.300/tcp/1"), ("first", &at_first)]));
     let mut a = built_node(&ann, "1", &["--static-file", FILE]);
-    a.discovers(SOON, &first, "/ip4/10.77.0.2/", a.started);
-    a.connects(SOON, &first, a.started);
+    a.discovers(SOON, &first, "/ip4/10.77.0.2/", a.spawned);
+    a.connects(SOON, &first, a.spawned);
     // The bad one is told, with the file, the entry and the reason.
     let told = |said: &Said| said.event == "status" && said.address == FILE;
     a.expect(SOON, "a status", told);
@@ -115,8 +115,8 @@ fn a_host_without_its_peer_id() {
     let mut a = built_node(&ann, "1", &["--static-peer", "/ip4/10.77.0.2"]);
     thread::sleep(Duration::from_secs(4));
     let mut b = Node::start(&ben, Salut057, 2, &[]);
-    let began = b.started;
-    let found = a.discovers(SOON * 3, &b, "/ip4/10.77.0.2/", began).at - began;
+    let began = b.spawned;
+    let found = a.discovers(SOON * 3, &b, "/ip4/10.77.0.2/", began).at - b.started;
     report(format!("a host without its PeerId: found {found:.3?} after it started"));
     a.connects(SOON, &b, began);
     connected([&mut a, &mut b], began);
@@ -131,8 +131,8 @@ fn a_node_that_has_no_mdns() {
     let mut b = Node::running(ben.spawn(program, &["/ip4/10.77.0.2/tcp/4001"]));
     let address = with_peer_id(&b);
     let mut a = built_node(&ann, "1", &["--static-peer", &address]);
-    a.discovers(SOON, &b, "/ip4/10.77.0.2/", a.started);
-    let since = a.started;
+    a.discovers(SOON, &b, "/ip4/10.77.0.2/", a.spawned);
+    let since = a.spawned;
     connected([&mut a, &mut b], since);
 }
 

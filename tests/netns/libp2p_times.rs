@@ -77,15 +77,16 @@ fn cut_off_for_ten_seconds() {
     let mut b = Node::start(&ben, Salut057, 2, &[]);
     let later = b.started;
     for node in [&a, &b] {
-        node.discovers(SOON, &third, "", third.started);
-        third.discovers(SOON, node, "", third.started);
+        node.discovers(SOON, &third, "", third.spawned);
+        third.discovers(SOON, node, "", third.spawned);
     }
     sleep_until(later + Duration::from_secs(10));
     assert!(a.live(&b).is_empty() && b.live(&a).is_empty(), "they hear each other");
+    let gone = Instant::now();
     for host in [&ann, &ben] {
         host.nft("delete table inet wall\n");
     }
-    both_find("cut off for 10 s", [&mut a, &mut b], Instant::now(), Duration::from_secs(7));
+    both_find("cut off for 10 s", [&mut a, &mut b], gone, Duration::from_secs(7));
 }
 
 fn an_interface_after_forty_seconds() {
@@ -96,8 +97,9 @@ fn an_interface_after_forty_seconds() {
     let mut a = Node::start(&ann, Salut056, 1, &[]);
     let mut b = Node::start(&ben, Salut056, 2, &[]);
     sleep_until(b.started + Duration::from_secs(40));
+    let up = Instant::now();
     ben.ip(&["addr add 10.77.0.2/24 dev eth0", "addr add fd77::2/64 dev eth0 nodad", "link set eth0 up"]);
-    both_find("interface after 40 s", [&mut a, &mut b], Instant::now(), Duration::from_secs(3));
+    both_find("interface after 40 s", [&mut a, &mut b], up, Duration::from_secs(3));
 }
 
 fn a_listen_address_comes_and_goes() {
@@ -107,12 +109,12 @@ fn a_listen_address_comes_and_goes() {
     let arguments =
         ["--listen", "/ip4/10.77.0.2/tcp/4710", "--listen-at", "8", more, "--unlisten-at", "14", more];
     let mut b = Node::start(&ben, Salut057, 2, &arguments);
-    a.discovers(SOON, &b, "/ip4/10.77.0.2/tcp/4710", b.started);
+    a.discovers(SOON, &b, "/ip4/10.77.0.2/tcp/4710", b.spawned);
     let came = b
         .expect(Duration::from_secs(12), "listens", |said| said.event == "listening" && said.address == more);
-    let found = a.discovers(SOON, &b, more, came.at).at - came.at;
+    let found = a.discovers(SOON, &b, more, b.spawned).at - came.at;
     let went = b.expect(Duration::from_secs(12), "stops listening", |said| said.event == "not listening");
-    let gone = a.expires(SOON, &b, more, went.at).at - went.at;
+    let gone = a.expires(SOON, &b, more, b.spawned).at - went.at;
     report(format!(
         "a listen address that comes: found after {found:.3?}; that goes: expired after {gone:.3?}"
     ));
@@ -135,10 +137,11 @@ fn all_is_lost_for_twenty_seconds() {
     let mut a = Node::start(&ann, Salut056, 1, &[]);
     let mut b = Node::start(&ben, Salut056, 2, &[]);
     sleep_until(b.started + Duration::from_secs(20));
+    let gone = Instant::now();
     for host in [&ann, &ben] {
         host.nft("delete table inet wall\n");
     }
-    both_find("all lost for 20 s", [&mut a, &mut b], Instant::now(), Duration::from_secs(12));
+    both_find("all lost for 20 s", [&mut a, &mut b], gone, Duration::from_secs(12));
 }
 
 fn sends_fail_for_twenty_seconds() {
@@ -149,10 +152,11 @@ fn sends_fail_for_twenty_seconds() {
     let mut a = Node::start(&ann, Salut056, 1, &[]);
     let mut b = Node::start(&ben, Salut056, 2, &[]);
     sleep_until(b.started + Duration::from_secs(20));
+    let gone = Instant::now();
     for host in [&ann, &ben] {
         host.allow_sends();
     }
-    both_find("sends fail for 20 s", [&mut a, &mut b], Instant::now(), Duration::from_secs(3));
+    both_find("sends fail for 20 s", [&mut a, &mut b], gone, Duration::from_secs(3));
 }
 
 fn sigterm_says_goodbye() {
@@ -161,7 +165,7 @@ fn sigterm_says_goodbye() {
         let mut a = Node::start(&ann, stack, 1, &[]);
         let mut b = Node::start(&ben, stack, 2, &[]);
         let address = b.listening("/ip4/");
-        let began = b.started;
+        let began = b.spawned;
         both_find("SIGTERM", [&mut a, &mut b], began, SOON);
         let left = Instant::now();
         let (status, took) = b.process.stop(Signal::SIGTERM, SOON);
@@ -179,19 +183,19 @@ fn killed_and_back_on_another_port() {
     let (ann, ben) = ann_and_ben();
     let mut a = Node::start(&ann, Salut056, 1, &[]);
     let first = Node::start(&ben, Salut056, 2, &["--listen", "/ip4/0.0.0.0/tcp/4710"]);
-    a.discovers(SOON, &first, "/ip4/10.77.0.2/tcp/4710", first.started);
-    a.connects(SOON, &first, first.started);
+    a.discovers(SOON, &first, "/ip4/10.77.0.2/tcp/4710", first.spawned);
+    a.connects(SOON, &first, first.spawned);
     // Its announcements are over, its records will live for 41 minutes.
     thread::sleep(Duration::from_secs(4));
     drop(first);
     thread::sleep(Duration::from_secs(1));
     let mut back = Node::start(&ben, Salut056, 2, &["--listen", "/ip4/0.0.0.0/tcp/4711"]);
-    let found = a.discovers(SOON, &back, "/ip4/10.77.0.2/tcp/4711", back.started).at;
-    let gone = a.expires(SOON, &back, "/ip4/10.77.0.2/tcp/4710", back.started).at;
+    let found = a.discovers(SOON, &back, "/ip4/10.77.0.2/tcp/4711", back.spawned).at;
+    let gone = a.expires(SOON, &back, "/ip4/10.77.0.2/tcp/4710", back.spawned).at;
     let (after, gone) = (found - back.started, gone.saturating_duration_since(found));
     report(format!("back on another port: found after {after:.3?}, the old one expired {gone:.3?} later"));
     assert!(gone <= at_most(Duration::from_secs(2)), "{gone:?}");
-    a.connects(SOON, &back, back.started);
+    a.connects(SOON, &back, back.spawned);
     a.is_well();
     back.is_well();
 }

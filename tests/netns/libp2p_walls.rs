@@ -63,7 +63,7 @@ fn both_sides_filter(what: &str, rule: &str) {
     let mut a = Node::start(&ann, Salut056, 1, &[]);
     thread::sleep(Duration::from_secs(5));
     let mut b = Node::start(&ben, Salut057, 2, &[]);
-    let began = b.started;
+    let began = b.spawned;
     let found = both_find(&mut a, &mut b, began);
     report(format!("{what}: found after {found:.3?}"));
 }
@@ -75,9 +75,9 @@ fn one_side_hears_nothing() {
     let mut b = Node::start(&ben, Salut056, 2, &[]);
     thread::sleep(Duration::from_secs(2));
     let mut a = Node::start(&ann, Salut057, 1, &[]);
-    let found = b.discovers(SOON, &a, "", a.started).at - a.started;
+    let found = b.discovers(SOON, &a, "", a.spawned).at - a.started;
     report(format!("one that hears nothing: found after {found:.3?}"));
-    a.connects(CONNECTED, &b, a.started);
+    a.connects(CONNECTED, &b, a.spawned);
     assert!(a.live(&b).is_empty(), "nothing gets in there");
     a.is_well();
     b.is_well();
@@ -100,7 +100,7 @@ fn wrong_routes() {
     ben.ip(&["route add unreachable 224.0.0.0/4", "route add unreachable ff00::/8 table local metric 1"]);
     let mut a = Node::start(&ann, Salut056, 1, &[]);
     let mut b = Node::start(&ben, Salut056, 2, &[]);
-    let began = b.started;
+    let began = b.spawned;
     let found = both_find(&mut a, &mut b, began);
     report(format!("wrong routes: found after {found:.3?}"));
     let elsewhere =
@@ -114,12 +114,12 @@ fn sends_fail_for_ten_seconds() {
     let mut b = Node::start(&ben, Salut057, 2, &[]);
     let mut a = Node::start(&ann, Salut056, 1, &[]);
     thread::sleep(Duration::from_secs(10));
-    ann.allow_sends();
     let healed = Instant::now();
+    ann.allow_sends();
     // The one that could send all the time has been heard meanwhile.
-    a.discovers(SOON, &b, "", a.started);
+    a.discovers(SOON, &b, "", a.spawned);
     let found = b.discovers(SOON * 4, &a, "", healed).at - healed;
-    a.connects(CONNECTED, &b, a.started);
+    a.connects(CONNECTED, &b, a.spawned);
     let log = a.process.errors();
     report(format!("sends failed for 10 s: found {found:.3?} after that; it logged:\n{}", log.trim_end()));
     assert!(found <= at_most(RECOVERED), "{found:?}");

@@ -115,8 +115,10 @@ pub struct Said {
 pub struct Node {
     pub process: Process,
     pub peer: String,
-    /// When its `main` began.
+    /// When its `main` began, or a little later if its first line was read late.
     pub started: Instant,
+    /// Just before it was started: what is said of it is said after that.
+    pub spawned: Instant,
 }
 
 impl Node {
@@ -143,7 +145,8 @@ impl Node {
         let said = process.json(&line);
         let peer = said["peer"].as_str().expect("a peer").to_owned();
         let after = said["after"].as_f64().expect("seconds since it began");
-        Self { started: line.at - Duration::from_secs_f64(after), process, peer }
+        let (started, spawned) = (line.at - Duration::from_secs_f64(after), process.started);
+        Self { started, spawned, process, peer }
     }
 
     #[track_caller]
