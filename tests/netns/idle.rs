@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 
 use crate::harness::cli::{Announce, Browse};
 use crate::harness::lan::{Host, Lan};
-use crate::harness::{Test, long, report};
+use crate::harness::{Test, at_most, long, report};
 
 pub const TESTS: &[Test] = &[
     ("idle::an_announcer_sleeps", &[], an_announcer_sleeps),
@@ -70,7 +70,7 @@ fn stopped_and_continued() {
     stopped.0.signal(Signal::SIGCONT);
     let found = sleeps.expect(soon, "the new one", |news| news.instance == "Comes" && news.event == "found");
     let lost = sleeps.expect_lost(soon, "Leaves", began);
-    let wait = continued + soon;
+    let wait = continued + at_most(soon);
     while Instant::now() < wait && !browses.iter().all(|browse| browse.now("Stopped", "eth0").is_some()) {
         thread::sleep(Duration::from_millis(50));
     }

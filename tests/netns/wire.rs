@@ -12,7 +12,7 @@ use crate::harness::capture::{Capture, Captured};
 use crate::harness::cli::{self, Announce, Browse, SERVICE};
 use crate::harness::lan::{Host, Lan};
 use crate::harness::message::{From, Whole, address, multicast, name, question};
-use crate::harness::{Need, Test, report};
+use crate::harness::{Need, Test, patience, report};
 
 pub const TESTS: &[Test] = &[
     ("wire::every_packet_is_in_order", &[], || every_packet(&["10.77.0.1/24", "fd77::1/64"])),
@@ -249,6 +249,7 @@ fn a_legacy_reply_is_the_exception() {
         payload[..2].copy_from_slice(&[0xab, 0xcd]);
         let socket = multicast(&asker, "eth0", from, &payload);
         let mut buffer = [0; 9000];
+        socket.set_read_timeout(Some(patience(Duration::from_secs(1)))).unwrap();
         let (length, source) = socket.recv_from(&mut buffer).expect("a reply to the port that asked");
         assert_eq!(source.port(), 5353);
         // RFC 6762 §6.7: the question's ID, the question, no cache-flush bit, a short life.
@@ -281,7 +282,7 @@ fn dig_is_answered() {
     let host = line["host"].as_str().unwrap();
     let instance = format!("Ann.{SERVICE}.local");
     let dig = |server: &str| {
-        let options = ["-p", "5353", "+time=2", "+tries=1", "+noall", "+comments", "+answer"];
+        let options = ["-p", "5353", "+time=5", "+tries=1", "+noall", "+comments", "+answer"];
         asker.output("dig", &[&options[..], &[server, &instance, "SRV"]].concat())
     };
     let (success, printed) = dig("@10.77.0.1");

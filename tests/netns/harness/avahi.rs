@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::at_most;
 use super::lan::Host;
 use super::process::Process;
 use super::sandbox::find_program;
@@ -276,9 +277,10 @@ fn unescape(text: &str) -> String {
 
 #[track_caller]
 pub fn until(ready: impl Fn() -> bool, what: &str) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let within = at_most(Duration::from_secs(20));
+    let deadline = Instant::now() + within;
     while !ready() {
-        assert!(Instant::now() < deadline, "waited 20 s for {what}");
+        assert!(Instant::now() < deadline, "waited {within:?} for {what}");
         thread::sleep(Duration::from_millis(50));
     }
 }

@@ -20,6 +20,7 @@ use nix::sys::socket::{
 use nix::sys::time::{TimeSpec, TimeVal};
 
 use super::lan::Host;
+use super::patience;
 
 /// The packet type of what this host sent itself (`linux/if_packet.h`).
 const PACKET_OUTGOING: u8 = 4;
@@ -127,9 +128,9 @@ impl Capture {
         self.packets().into_iter().filter(|packet| packet.sent).collect()
     }
 
-    /// The first packet that `wanted` takes, at the latest `within` from now.
+    /// The first packet that `wanted` takes, at the latest `within` from now, with patience.
     pub fn wait(&self, within: Duration, wanted: impl Fn(&Captured) -> bool) -> Option<Captured> {
-        let deadline = Instant::now() + within;
+        let deadline = Instant::now() + patience(within);
         loop {
             if let Some(found) = self.read.packets().into_iter().find(&wanted) {
                 return Some(found);

@@ -7,6 +7,7 @@ use salut::{Builder, Mdns, Status};
 use tokio::runtime::Runtime;
 
 use super::lan::Host;
+use super::patience;
 
 /// An `Mdns` whose threads live in a host's network namespace.
 pub struct Local {
@@ -38,7 +39,7 @@ impl Local {
     /// The first status that `wanted` takes, or the test fails.
     #[track_caller]
     pub fn expect_status(&self, within: Duration, what: &str, wanted: impl Fn(&Status) -> bool) -> Status {
-        let deadline = Instant::now() + within;
+        let deadline = Instant::now() + patience(within);
         let mut watch = self.mdns.watch_status().expect("it runs");
         let mut last = None;
         while let Ok(Some(status)) =

@@ -101,6 +101,12 @@ pub fn at_most(exact: Duration) -> Duration {
     if long() { exact } else { exact * 3 + Duration::from_secs(1) }
 }
 
+/// How long to wait for what must come within `within`. It is only ever waited for as long as it
+/// takes, so patience costs nothing; nothing at all stays nothing.
+pub fn patience(within: Duration) -> Duration {
+    if within.is_zero() { within } else { at_most(within) }
+}
+
 /// A line for the reader of the test run, whether the test passes or not.
 pub fn report(line: impl AsRef<str>) {
     eprintln!("     {}", line.as_ref());

@@ -13,6 +13,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use super::patience;
+
 /// A line from a program's standard output.
 #[derive(Debug, Clone)]
 pub struct Line {
@@ -43,7 +45,7 @@ impl Shared {
 
 /// How long to wait for the rest of an ended program's output; a child of its own might hold
 /// it open.
-const READ_OUT: Duration = Duration::from_millis(500);
+const READ_OUT: Duration = Duration::from_secs(10);
 
 /// A running program. Killed when dropped; if a test fails meanwhile, what it printed is told.
 pub struct Process {
@@ -98,9 +100,9 @@ impl Process {
     }
 
     /// The first thing `wanted` finds, in what has been printed or will be within `within`
-    /// from now.
+    /// from now, with patience.
     pub fn wait<T>(&self, within: Duration, mut wanted: impl FnMut(&Line) -> Option<T>) -> Option<T> {
-        let deadline = Instant::now() + within;
+        let deadline = Instant::now() + patience(within);
         let mut seen = 0;
         let mut output = self.shared.lock();
         loop {
@@ -199,10 +201,10 @@ impl Process {
         self.child.try_wait().unwrap()
     }
 
-    /// How it ended, or `None` if it still runs after `within`. What it printed has been read
-    /// then.
+    /// How it ended, or `None` if it still runs after `within`, with patience. What it printed has
+    /// been read then.
     pub fn ended(&mut self, within: Duration) -> Option<ExitStatus> {
-        let deadline = Instant::now() + within;
+        let deadline = Instant::now() + patience(within);
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 let reading = |output: &mut Output| !(output.ended && output.errors_ended);
