@@ -33,7 +33,10 @@ fn an_announcer_sleeps() {
     let (switches, ticks) = (announce.0.switches() - switches, announce.0.cpu_ticks() - ticks);
     let rate = switches as f32 / lasts.as_secs_f32();
     report(format!("idle for {lasts:?}: {switches} wake-ups ({rate:.4}/s), {ticks} ticks of CPU"));
-    assert!(rate <= 0.02, "{switches} wake-ups in {lasts:?}");
+    // Looks a minute apart can be two in a minute that lasted a little longer, as on a machine
+    // with other work.
+    let most = if long() { 0.02 } else { 2.0 / lasts.as_secs_f32() };
+    assert!(rate <= most, "{switches} wake-ups in {lasts:?}");
     assert!(ticks <= 1, "{ticks} ticks");
 }
 
