@@ -75,12 +75,14 @@ pub(super) enum Slot {
 pub(super) struct Port {
     pub(super) socket: Socket,
     pub(super) failing: Option<Failing>,
+    /// Since when the system has no room for what is sent.
+    pub(super) no_room_since: Option<Instant>,
     receive_errors: u32,
 }
 
 impl Port {
     fn new(socket: Socket) -> Self {
-        Self { socket, failing: None, receive_errors: 0 }
+        Self { socket, failing: None, no_room_since: None, receive_errors: 0 }
     }
 }
 

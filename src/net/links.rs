@@ -21,11 +21,11 @@ use crate::proto::{Family, LinkIndex, LinkState, Transmit};
 use crate::service::Interface;
 use crate::wire::MDNS_PORT;
 
-/// Datagrams that wait for room in a full send buffer. Beyond that the oldest is lost, as it
+/// Datagrams that wait for room to be sent. Beyond that the oldest is lost, as it
 /// would be on the wire.
 const MAX_WAITING: usize = 256;
 
-/// How long to wait for room in a send buffer.
+/// How long to wait for room.
 const ROOM_WAIT: Duration = Duration::from_millis(10);
 
 /// Multicasts of ours that are told from those of other programs when the loop brings them
@@ -83,7 +83,7 @@ pub(super) struct Links {
     /// Whether our own sockets cannot be told from those of others: then the port is never
     /// taken to be free.
     blind: bool,
-    /// What waits for room in a send buffer, and until when.
+    /// What waits for room to be sent, and until when.
     waiting: VecDeque<Transmit>,
     room_at: Option<Instant>,
     news: VecDeque<LinkNews>,
@@ -243,8 +243,10 @@ impl Links {
     /// Sends a datagram, or keeps it for a moment.
     pub(super) fn send(&mut self, now: Instant, transmit: Transmit) {
         let Some(link) = find(&mut self.links, transmit.link.0) else { return };
-        // What waits goes first.
-        let sent = if self.waiting.iter().any(|waiting| waiting.link == transmit.link) {
+        // What waits goes first, in its family.
+        let family = |one: &Transmit| Family::of(one.destination.ip());
+        let first = |one: &Transmit| one.link == transmit.link && family(one) == family(&transmit);
+        let sent = if self.waiting.iter().any(first) {
             Sent::Later
         } else {
             link.send(now, &transmit.payload, transmit.destination)
@@ -291,7 +293,7 @@ impl Links {
         ours && received.source.port() == MDNS_PORT && !self.recent.iter().any(|sent| **sent == *payload)
     }
 
-    /// Whether something waits for room in a send buffer.
+    /// Whether something waits for room.
     pub(super) fn is_waiting(&self) -> bool {
         !self.waiting.is_empty()
     }

@@ -8,15 +8,19 @@ use std::time::{Duration, Instant};
 use tracing::{debug, info};
 
 use super::NetError;
-use super::link::{EMPTY_QUERY, Link, Slot};
+use super::link::{EMPTY_QUERY, Link, Port, Slot};
 use super::pace::Backoff;
-use super::problem::number;
+use super::problem::{is_no_buffers, number};
 use super::socket::{group, is_group, with_scope};
 use crate::proto::Family;
 
 /// A failure of a kind that passes by itself is kept quiet for this long: an address that is
 /// still being checked, a link that is just going down and will be taken away.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A multicast for which the system has no room is kept for this long before it is taken to be
+/// refused: less than lies between two probes (RFC 6762 §8.1), so that none overtakes another.
+const ROOM_PATIENCE: Duration = Duration::from_millis(200);
 
 /// What became of a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +29,7 @@ pub(super) enum Sent {
     Yes,
     /// It left, after others did not.
     Again,
-    /// The socket's buffer is full: keep it for a moment.
+    /// The system has no room for it now: keep it for a moment.
     Later,
     /// It did not leave.
     No,
@@ -58,8 +62,14 @@ impl Link {
         let Slot::Open(port) = self.group.get_mut(family) else { return Sent::No };
         let result = port.socket.send(payload, with_scope(destination, self.info.index));
         match &result {
-            Ok(()) => self.sent = self.sent.saturating_add(1),
+            Ok(()) => {
+                port.no_room_since = None;
+                self.sent = self.sent.saturating_add(1);
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if is_group(destination) && is_no_buffers(error) && port.may_have_room(now) => {
+                return Sent::Later;
+            }
             Err(_) => self.failed = self.failed.saturating_add(1),
         }
         match result {
@@ -124,6 +134,15 @@ impl Link {
         } else {
             debug!(interface = %self.info.name, ?family, "sending works again");
         }
+    }
+}
+
+impl Port {
+    /// Whether room may be found soon for what the system had none for. A queue of the interface
+    /// or the kernel's table of neighbours is full for milliseconds; what stays full hangs.
+    fn may_have_room(&mut self, now: Instant) -> bool {
+        let since = *self.no_room_since.get_or_insert(now);
+        self.failing.is_none() && now.saturating_duration_since(since) < ROOM_PATIENCE
     }
 }
 

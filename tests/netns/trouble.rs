@@ -8,8 +8,10 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use salut::{FamilyStatus, Problem, Service, Status};
 
+use crate::harness::capture::Capture;
 use crate::harness::cli::{Announce, Browse, SALUT, SERVICE};
 use crate::harness::lan::{Bridge, Host, Lan};
 use crate::harness::local::Local;
@@ -18,6 +20,11 @@ use crate::harness::{Need, Test, at_most, report};
 
 pub const TESTS: &[Test] = &[
     ("trouble::sends_are_unreachable_for_ten_seconds", &[Need::Cc], sends_are_unreachable_for_ten_seconds),
+    (
+        "trouble::there_is_no_room_for_every_other_packet",
+        &[Need::Cc],
+        there_is_no_room_for_every_other_packet,
+    ),
     ("trouble::a_firewall_drops_what_is_sent", &[Need::Nft], a_firewall_drops_what_is_sent),
     ("trouble::the_port_is_held_by_another_program", &[], the_port_is_held_by_another_program),
     ("trouble::there_are_no_memberships_left", &[], there_are_no_memberships_left),
@@ -102,6 +109,33 @@ fn sends_are_unreachable_for_ten_seconds() {
     assert!(took <= at_most(RECOVERED), "{took:?}");
     let said = announce.0.errors();
     assert!(said.contains("no route leads there") && said.lines().count() <= 2, "{said}");
+}
+
+/// As a machine does it whose table of neighbours is full: what is sent again moments later
+/// leaves. Nothing is lost and nobody is bothered.
+fn there_is_no_room_for_every_other_packet() {
+    let lan = Lan::new();
+    let (ann, ben) = two(&lan.bridge());
+    let wire = Capture::start(&ben);
+    let browse = Browse::start(&ben, &[]);
+    let refused = Refused::new("room", "b");
+    let mut announce = refused.announce(&ann);
+    browse.expect_all(SOON, "Ann", &ann.addresses_seen("eth0", "eth0"));
+    // Its announcements are over.
+    thread::sleep(Duration::from_millis(3500));
+    let left = Instant::now();
+    announce.0.stop(Signal::SIGTERM, SOON);
+    browse.expect_lost(SOON, "Ann", left);
+    let own = ann.addresses("eth0");
+    for v4 in [true, false] {
+        let sent = wire.packets().into_iter().filter(|one| own.contains(&one.source.ip()));
+        let sent: Vec<_> = sent.filter(|one| one.source.is_ipv4() == v4).map(|one| one.message()).collect();
+        let probes = sent.iter().filter(|one| one.header.authorities > 0).count();
+        let goodbyes = sent.iter().filter(|one| one.is_goodbye()).count();
+        let others = sent.iter().filter(|one| one.header.response).count() - goodbyes;
+        assert!(probes == 3 && others >= 3 && goodbyes >= 1, "IPv4: {v4}: {sent:#?}");
+    }
+    assert_eq!(announce.0.errors(), "");
 }
 
 fn a_firewall_drops_what_is_sent() {

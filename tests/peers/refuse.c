@@ -1,6 +1,6 @@
 /* Loaded before the C library: refuses what a system may refuse, as long as a file says so.
  * SALUT_REFUSE names that file. A letter in it: u = sends to port 5353 are unreachable,
- * n = no netlink socket. */
+ * b = every other one finds no room, n = no netlink socket. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -24,11 +24,12 @@ static int refused(char what) {
 
 ssize_t sendto(int fd, const void *data, size_t length, int flags, const struct sockaddr *to, socklen_t size) {
     static ssize_t (*real)(int, const void *, size_t, int, const struct sockaddr *, socklen_t);
+    static int sends;
     if (!real) real = dlsym(RTLD_NEXT, "sendto");
     if (to && (to->sa_family == AF_INET || to->sa_family == AF_INET6)
-        && ((const struct sockaddr_in *)to)->sin_port == htons(5353) && refused('u')) {
-        errno = EHOSTUNREACH;
-        return -1;
+        && ((const struct sockaddr_in *)to)->sin_port == htons(5353)) {
+        errno = refused('u') ? EHOSTUNREACH : refused('b') && sends++ % 2 == 0 ? ENOBUFS : 0;
+        if (errno) return -1;
     }
     return real(fd, data, length, flags, to, size);
 }
