@@ -291,6 +291,57 @@ fn only_the_same_name_type_and_class_is_flushed_and_only_with_the_bit() {
     }
 }
 
+#[test]
+fn a_goodbye_with_the_cache_flush_bit_ends_nothing_but_itself() {
+    proves!("6762-10.2-flush");
+    let mut scene = browsing(4500);
+    scene.hear(
+        &response().answer("beta.local 120 flush A 10.0.0.9").answer("beta.local 120 flush A 10.0.0.10"),
+    );
+    scene.run(secs(20));
+    scene.hear(&response().answer("beta.local 0 flush A 10.0.0.10"));
+    scene.run(ms(1001));
+    assert_eq!(addresses(&mut scene).unwrap(), ["10.0.0.9"]);
+    // Nor one that was never heard before.
+    scene.hear(&response().answer("beta.local 0 flush A 10.0.0.11"));
+    scene.run(secs(20));
+    assert!(scene.changes().is_empty());
+}
+
+#[test]
+fn pointers_of_others_are_not_flushed_whatever_the_bit_says() {
+    proves!("6762-10.2-flush");
+    let mut scene = browsing(4500);
+    let known = "_exo._tcp.local 4500 flush PTR third._exo._tcp.local";
+    for _ in 0..2 {
+        scene.run(secs(30));
+        scene.hear(&response().answer(known));
+        scene.run(secs(5));
+        assert!(!is_lost(&mut scene));
+    }
+}
+
+#[test]
+fn of_records_that_replaced_each_other_within_a_second_the_last_heard_counts() {
+    proves!("6762-10.2-flush");
+    let set = |port: u32, txt: &str| {
+        response()
+            .answer(&format!("other._exo._tcp.local 4500 flush SRV 0 0 {port} beta.local"))
+            .answer(&format!("other._exo._tcp.local 4500 flush TXT {txt}"))
+    };
+    for age in [500, 5000] {
+        let mut scene = browsing(4500);
+        scene.run(ms(age));
+        for (port, txt, has) in [(2, "v=2", true), (1, "\"\"", false)] {
+            scene.hear(&set(port, txt));
+            let changes = scene.changes();
+            let Some(Change::Updated(node)) = changes.last() else { panic!("{changes:?}") };
+            assert_eq!((u32::from(node.port), node.txt.get("v").is_some()), (port, has), "after {age} ms");
+            scene.run(ms(400));
+        }
+    }
+}
+
 // ---- §10.4
 
 fn reconfirm(scene: &mut Scene) {

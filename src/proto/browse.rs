@@ -113,6 +113,11 @@ impl Instances {
     pub(super) fn touch(&mut self, key: InstanceKey) {
         self.touched.insert(key);
     }
+
+    /// So have the instances with this name.
+    pub(super) fn touch_at(&mut self, name: &Name) {
+        self.touched.extend(self.names.get(name).into_iter().flatten());
+    }
 }
 
 /// The instance that a PTR record at a service type or subtype points to, if its target is
@@ -185,9 +190,7 @@ impl Link {
             }
             return;
         }
-        if let Some(keys) = self.instances.names.get(name) {
-            self.instances.touched.extend(keys);
-        }
+        self.instances.touch_at(name);
         if let Some(keys) = self.instances.hosts.get(name) {
             self.instances.touched.extend(keys);
         }

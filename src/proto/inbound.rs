@@ -171,7 +171,7 @@ impl Engine {
             return None;
         }
         link.hear_cached(now, &name, &data, record.ttl, packet.source, &mut self.shared);
-        record.cache_flush.then_some((name, record.rtype))
+        flushes(record).then_some((name, record.rtype))
     }
 
     /// A record at a name that we hold records at, said by somebody else.
@@ -216,6 +216,13 @@ impl Engine {
     }
 }
 
+/// Whether a record takes the place of the others of its set (RFC 6762 §10.2). A goodbye takes
+/// back itself alone: who loses one of several addresses may say so with the bit set. And a
+/// pointer is one of a set that many hosts share (RFC 6763 §4.1), whatever its sender claims.
+fn flushes(record: &RecordRef<'_>) -> bool {
+    record.cache_flush && record.ttl > 0 && record.rtype != RecordType::PTR
+}
+
 impl Link {
     /// A record that is in the cache already was heard again. Gives the set of records it
     /// replaces, if it does.
@@ -237,8 +244,9 @@ impl Link {
             } else if let Some(ask) = wanted {
                 self.content(ask, shared);
             }
+            self.recall(&name, record.rtype);
         }
-        record.cache_flush.then_some((name, record.rtype))
+        flushes(record).then_some((name, record.rtype))
     }
 
     fn hear_cached(
@@ -265,6 +273,7 @@ impl Link {
             Heard::Renewed => {
                 self.answer_heard(name, rtype, shared);
                 self.deny_heard(name, data, shared);
+                self.recall(name, rtype);
             }
             Heard::Nothing => {}
         }
@@ -296,6 +305,16 @@ impl Link {
             if record.cache_flush {
                 self.cache.flush(now, name, record.data.record_type());
             }
+        }
+    }
+
+    /// A record was heard again. Of several SRV or TXT records that replaced each other the one
+    /// heard last counts, and that may now be another one.
+    fn recall(&mut self, name: &Name, rtype: RecordType) {
+        let replaced = matches!(rtype, RecordType::SRV | RecordType::TXT)
+            && self.cache.of_type(name, rtype).nth(1).is_some();
+        if replaced {
+            self.instances.touch_at(name);
         }
     }
 
