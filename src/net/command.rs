@@ -1,9 +1,10 @@
 //! What the handles ask of the task, and how it does that.
 
-use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
+
+use litemap::LiteMap;
 
 use tokio::sync::{oneshot, watch};
 
@@ -23,7 +24,7 @@ pub(crate) struct Key(pub(crate) u64);
 
 /// What is known of a host: on each link its addresses, and whether both families have an
 /// answer or were denied.
-pub(crate) type Found = BTreeMap<LinkIndex, (Interface, Vec<IpAddr>, bool)>;
+pub(crate) type Found = LiteMap<LinkIndex, (Interface, Vec<IpAddr>, bool)>;
 
 #[cfg(feature = "_libp2p")]
 pub(crate) use crate::libp2p::PeerCommand;

@@ -1,8 +1,10 @@
 //! The callers' handles as the task sees them: what each stands for in the engine, and where
 //! its events go.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Instant;
+
+use litemap::LiteMap;
 
 use tokio::sync::{oneshot, watch};
 use tracing::{debug, warn};
@@ -26,7 +28,7 @@ enum Kind {
 #[derive(Debug, Default)]
 pub(super) struct Handles {
     kinds: HashMap<Key, Kind>,
-    announcements: BTreeMap<AnnouncementId, Writer<News>>,
+    announcements: LiteMap<AnnouncementId, Writer<News>>,
     browses: HashMap<BrowseId, Writer<Mailbox>>,
     catalogues: HashMap<BrowseId, Writer<Catalogue>>,
     resolves: HashMap<ResolveId, watch::Sender<Found>>,

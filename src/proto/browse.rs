@@ -1,8 +1,10 @@
 //! From records to instances: PTR, SRV, TXT and addresses become found, updated, lost.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
+
+use litemap::LiteMap;
 
 use super::crowd::{Shares, Standing};
 use super::hash::Seeded;
@@ -54,25 +56,25 @@ struct Tracked {
 
 #[derive(Debug)]
 pub(super) struct Instances {
-    sought: BTreeMap<Name, Sought>,
+    sought: LiteMap<Name, Sought>,
     tracked: Numbered<Tracked>,
     names: HashMap<Name, Vec<InstanceKey>, Seeded>,
     hosts: HashMap<Name, BTreeSet<InstanceKey>, Seeded>,
-    pub(super) resolving: BTreeMap<Name, Vec<ResolveId>>,
+    pub(super) resolving: LiteMap<Name, Vec<ResolveId>>,
     touched: BTreeSet<InstanceKey>,
-    pub(super) touched_hosts: BTreeSet<Name>,
+    pub(super) touched_hosts: LiteMap<Name, ()>,
 }
 
 impl Instances {
     pub(super) fn new(seeded: Seeded) -> Self {
         Self {
-            sought: BTreeMap::new(),
+            sought: LiteMap::new(),
             tracked: Numbered::default(),
             names: HashMap::with_hasher(seeded),
             hosts: HashMap::with_hasher(seeded),
-            resolving: BTreeMap::new(),
+            resolving: LiteMap::new(),
             touched: BTreeSet::new(),
-            touched_hosts: BTreeSet::new(),
+            touched_hosts: LiteMap::new(),
         }
     }
 
@@ -195,7 +197,7 @@ impl Link {
             self.instances.touched.extend(keys);
         }
         if self.instances.resolving.contains_key(name) {
-            self.instances.touched_hosts.insert(name.clone());
+            self.instances.touched_hosts.insert(name.clone(), ());
         }
     }
 
@@ -275,7 +277,7 @@ impl Link {
         while let Some(key) = self.instances.touched.pop_first() {
             self.look_at(now, key, shared);
         }
-        while let Some(host) = self.instances.touched_hosts.pop_first() {
+        for (host, ()) in std::mem::take(&mut self.instances.touched_hosts) {
             let addresses = self.addresses(&host);
             let complete =
                 [RecordType::A, RecordType::AAAA].iter().all(|rtype| self.has_answer(&host, *rtype));

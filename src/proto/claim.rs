@@ -10,6 +10,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use litemap::LiteMap;
+
 use super::Engine;
 use super::hash::Seeded;
 use super::io::{AnnouncementId, LinkIndex};
@@ -105,7 +107,7 @@ pub(super) struct Registered {
 
 #[derive(Debug)]
 pub(super) struct Claims {
-    pub(super) hosts: BTreeMap<u32, Host>,
+    pub(super) hosts: LiteMap<u32, Host>,
     pub(super) services: BTreeMap<AnnouncementId, Registered>,
     pub(super) names: NameMap<ClaimId>,
     /// What we held until lately.
@@ -116,7 +118,7 @@ pub(super) struct Claims {
 impl Claims {
     pub(super) fn new(seeded: Seeded) -> Self {
         Self {
-            hosts: BTreeMap::new(),
+            hosts: LiteMap::new(),
             services: BTreeMap::new(),
             names: NameMap::new(seeded),
             former: VecDeque::new(),

@@ -72,7 +72,7 @@ impl Engine {
             Search::Subtype(service, subtype) => (subtype_name(&service, &subtype)?, service),
         };
         let id = BrowseId(self.next_client());
-        for link in self.links.values_mut() {
+        for (_, link) in &mut self.links {
             link.seek(now, &name, &service, id, false, &mut self.shared);
         }
         self.browses.insert(id, (name, service));
@@ -84,10 +84,10 @@ impl Engine {
     /// already is told at once.
     pub fn browse_types(&mut self, now: Instant) -> BrowseId {
         let id = BrowseId(self.next_client());
-        for link in self.links.values_mut() {
+        for (_, link) in &mut self.links {
             link.seek_types(now, id, false, &mut self.shared);
         }
-        self.type_browses.insert(id);
+        self.type_browses.insert(id, ());
         self.flush(now);
         id
     }
@@ -95,11 +95,11 @@ impl Engine {
     /// Ends a browse, for instances or for types.
     pub fn stop_browse(&mut self, now: Instant, id: BrowseId) {
         if let Some((name, _)) = self.browses.remove(&id) {
-            for link in self.links.values_mut() {
+            for (_, link) in &mut self.links {
                 link.stop_seeking(&name, id, &mut self.shared);
             }
-        } else if self.type_browses.remove(&id) {
-            for link in self.links.values_mut() {
+        } else if self.type_browses.remove(&id).is_some() {
+            for (_, link) in &mut self.links {
                 link.stop_seeking_types(id, &mut self.shared);
             }
         }
@@ -117,7 +117,7 @@ impl Engine {
     /// if nobody repeats them within ten seconds it is lost (RFC 6762 §10.4).
     pub fn reconfirm(&mut self, now: Instant, service: &ServiceType, instance: &InstanceName) {
         let name = instance_full_name(instance, service);
-        for link in self.links.values_mut() {
+        for (_, link) in &mut self.links {
             link.reconfirm(now, &name, &mut self.shared);
         }
         self.flush(now);
@@ -126,7 +126,7 @@ impl Engine {
     /// Begins to resolve a host name. [`Event::Resolved`] follows for each link that knows it.
     pub fn resolve(&mut self, now: Instant, host: HostName) -> ResolveId {
         let id = ResolveId(self.next_client());
-        for link in self.links.values_mut() {
+        for (_, link) in &mut self.links {
             link.resolve(now, host.name(), id, false, &mut self.shared);
         }
         self.resolves.insert(id, host.name().clone());
@@ -137,7 +137,7 @@ impl Engine {
     /// Ends the resolving of a host name.
     pub fn stop_resolve(&mut self, now: Instant, id: ResolveId) {
         let Some(name) = self.resolves.remove(&id) else { return };
-        for link in self.links.values_mut() {
+        for (_, link) in &mut self.links {
             link.stop_resolving(&name, id, &mut self.shared);
         }
         self.flush(now);

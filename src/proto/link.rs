@@ -1,9 +1,11 @@
 //! One interface with both its families: state, on-link check, sending, budgets.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::time::{Duration, Instant};
+
+use litemap::LiteMap;
 
 use bytes::Bytes;
 
@@ -209,7 +211,7 @@ pub(super) struct Link {
     pub(super) index: LinkIndex,
     pub(super) state: LinkState,
     pub(super) own: Own,
-    pub(super) claims: BTreeMap<ClaimId, Phase>,
+    pub(super) claims: LiteMap<ClaimId, Phase>,
     pub(super) answers: Answers,
     pub(super) prepared: Prepared,
     pub(super) asks: Asks,
@@ -231,7 +233,7 @@ impl Link {
             index,
             state,
             own: Own::new(seeded),
-            claims: BTreeMap::new(),
+            claims: LiteMap::new(),
             answers: Answers::default(),
             prepared: Prepared::default(),
             asks: Asks::new(seeded),

@@ -72,7 +72,7 @@ impl Engine {
         for (id, (name, service)) in &self.browses {
             link.seek(now, name, service, *id, true, &mut self.shared);
         }
-        for id in &self.type_browses {
+        for id in self.type_browses.keys() {
             link.seek_types(now, *id, true, &mut self.shared);
         }
         for (id, name) in &self.resolves {
@@ -93,8 +93,9 @@ impl Engine {
             link.lose_types(&mut self.shared);
             let deaf = self.taps.keys().map(|tap| Event::Deaf { tap: *tap, link: index });
             self.shared.events.extend(deaf);
-            if self.gone.len() >= MAX_GONE {
-                self.gone.pop_first();
+            let first = self.gone.keys().next().copied();
+            if let Some(first) = first.filter(|_| self.gone.len() >= MAX_GONE) {
+                self.gone.remove(&first);
             }
             self.gone.insert(index, link.own.memory());
             self.shared.timers.forget_link(index);

@@ -69,8 +69,10 @@ mod timer;
 mod types;
 mod unicast;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
+
+use litemap::LiteMap;
 
 use crate::name::{HostName, Name, ServiceType};
 use crate::wire::RecordType;
@@ -117,18 +119,18 @@ pub(crate) use rng::Rng;
 pub struct Engine {
     config: Config,
     shared: Shared,
-    links: BTreeMap<LinkIndex, Link>,
+    links: LiteMap<LinkIndex, Link>,
     claims: Claims,
     /// Under which claim a host name that was asked for is held.
-    renamed_hosts: BTreeMap<HostName, u32>,
-    browses: BTreeMap<BrowseId, (Name, ServiceType)>,
-    type_browses: BTreeSet<BrowseId>,
-    resolves: BTreeMap<ResolveId, Name>,
+    renamed_hosts: LiteMap<HostName, u32>,
+    browses: LiteMap<BrowseId, (Name, ServiceType)>,
+    type_browses: LiteMap<BrowseId, ()>,
+    resolves: LiteMap<ResolveId, Name>,
     /// What each tap listens for, and its longest interval.
-    taps: BTreeMap<TapId, (Name, Duration)>,
+    taps: LiteMap<TapId, (Name, Duration)>,
     probes_due: Vec<(LinkIndex, ClaimId)>,
     /// What was multicast on links that are gone: the one-second rule outlives a flap.
-    gone: BTreeMap<LinkIndex, own::Released>,
+    gone: LiteMap<LinkIndex, own::Released>,
     next_client: u64,
     /// A claim has taken a step: it is to be seen whether a service is announced by it.
     stirred: bool,
@@ -154,15 +156,15 @@ impl Engine {
         Self {
             config,
             shared,
-            links: BTreeMap::new(),
+            links: LiteMap::new(),
             claims: Claims::new(seeded),
-            renamed_hosts: BTreeMap::new(),
-            browses: BTreeMap::new(),
-            type_browses: BTreeSet::new(),
-            resolves: BTreeMap::new(),
-            taps: BTreeMap::new(),
+            renamed_hosts: LiteMap::new(),
+            browses: LiteMap::new(),
+            type_browses: LiteMap::new(),
+            resolves: LiteMap::new(),
+            taps: LiteMap::new(),
             probes_due: Vec::new(),
-            gone: BTreeMap::new(),
+            gone: LiteMap::new(),
             next_client: 0,
             stirred: false,
             lines: Window::new(MAX_LINES_PER_MINUTE, Duration::from_secs(60)),
@@ -292,7 +294,7 @@ impl Engine {
                 self.timer_due(now, timer);
             }
             self.flush_probes(now);
-            for link in self.links.values_mut() {
+            for (_, link) in &mut self.links {
                 link.flush_instances(now, &mut self.shared);
                 link.flush_answers(now, &mut self.shared);
                 link.flush_questions(now, &mut self.shared);

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
+use litemap::LiteMap;
+
 use super::claim::ClaimId;
 use super::hash::Seeded;
 use super::names::{NameMap, Sought};
@@ -70,7 +72,7 @@ pub(super) struct Own {
     records: BTreeMap<RecordKey, OwnRecord>,
     seeded: Seeded,
     names: NameMap<Set<RecordKey>>,
-    claims: BTreeMap<ClaimId, Vec<RecordKey>>,
+    claims: LiteMap<ClaimId, Vec<RecordKey>>,
     /// The records whose telling is [`Telling::Leads`].
     leads: BTreeSet<RecordKey>,
     /// What was held until lately, and when it was last multicast: the one-second rule goes on
@@ -93,7 +95,7 @@ impl Own {
             records: BTreeMap::new(),
             seeded,
             names: NameMap::new(seeded),
-            claims: BTreeMap::new(),
+            claims: LiteMap::new(),
             leads: BTreeSet::new(),
             released: VecDeque::new(),
             next: 0,

@@ -141,7 +141,7 @@ impl Engine {
     /// into the cache.
     pub fn listen(&mut self, now: Instant, service: &ServiceType, most: Duration) -> TapId {
         let id = TapId(self.next_client());
-        for link in self.links.values_mut() {
+        for (_, link) in &mut self.links {
             link.listen(now, service.name(), most, &mut self.shared);
         }
         self.taps.insert(id, (service.name().clone(), most));
@@ -152,7 +152,7 @@ impl Engine {
     /// Ends a tap.
     pub fn stop_listening(&mut self, now: Instant, id: TapId) {
         let Some((name, _)) = self.taps.remove(&id) else { return };
-        for link in self.links.values_mut() {
+        for (_, link) in &mut self.links {
             link.stop_asking(&name, RecordType::PTR, &mut self.shared);
         }
         self.flush(now);

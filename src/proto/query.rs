@@ -1,8 +1,9 @@
 //! Asking: when a question is sent, what goes with it, and when it need not be sent at all.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+
+use litemap::LiteMap;
 
 use bytes::Bytes;
 
@@ -93,7 +94,7 @@ pub(super) struct Asks {
     first_at: Option<Instant>,
     /// What is to be sent when the current input has been dealt with.
     due: Vec<AskKey>,
-    pub(super) trusted: BTreeMap<SocketAddr, Trusted>,
+    pub(super) trusted: LiteMap<SocketAddr, Trusted>,
 }
 
 impl Asks {
@@ -103,7 +104,7 @@ impl Asks {
             names: NameMap::new(seeded),
             first_at: None,
             due: Vec::new(),
-            trusted: BTreeMap::new(),
+            trusted: LiteMap::new(),
         }
     }
 
@@ -356,7 +357,7 @@ impl Link {
             return;
         }
         let open = self.open();
-        let mut groups: BTreeMap<(Option<AskKey>, Families), Vec<AskKey>> = BTreeMap::new();
+        let mut groups: LiteMap<(Option<AskKey>, Families), Vec<AskKey>> = LiteMap::new();
         for key in due {
             let Some(ask) = self.asks.asks.get(key) else { continue };
             let alone = ask.prompt.then_some(key);

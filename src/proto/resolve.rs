@@ -31,7 +31,7 @@ impl Link {
         self.instances.resolving.entry(host.clone()).or_default().push(id);
         self.ask(now, host, RecordType::A, waited, shared);
         self.ask(now, host, RecordType::AAAA, waited, shared);
-        self.instances.touched_hosts.insert(host.clone());
+        self.instances.touched_hosts.insert(host.clone(), ());
     }
 
     /// A host need not be resolved any longer.

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use litemap::LiteMap;
+
 use super::continuation::Continuation;
 use super::io::{Family, Packet};
 use super::link::{Budget, Families, Link, Shared};
@@ -64,12 +66,12 @@ pub(super) struct Wanted {
 pub(super) struct Answers {
     pub(super) pending: BTreeMap<RecordKey, Pending>,
     pub(super) due: Vec<RecordKey>,
-    pub(super) replies: BTreeMap<ReplyId, Reply>,
+    pub(super) replies: LiteMap<ReplyId, Reply>,
     pub(super) replies_due: Vec<ReplyId>,
     pub(super) next_reply: u64,
-    pub(super) continuations: BTreeMap<SocketAddr, Continuation>,
+    pub(super) continuations: LiteMap<SocketAddr, Continuation>,
     pub(super) next_continuation: u32,
-    pub(super) by_source: BTreeMap<IpAddr, (Instant, Budget)>,
+    pub(super) by_source: LiteMap<IpAddr, (Instant, Budget)>,
     pub(super) in_all: Budget,
     /// Until when a unicast answer to our last probe is welcome.
     pub(super) probed_until: Option<Instant>,
@@ -82,12 +84,12 @@ impl Default for Answers {
         Self {
             pending: BTreeMap::new(),
             due: Vec::new(),
-            replies: BTreeMap::new(),
+            replies: LiteMap::new(),
             replies_due: Vec::new(),
             next_reply: 0,
-            continuations: BTreeMap::new(),
+            continuations: LiteMap::new(),
             next_continuation: 0,
-            by_source: BTreeMap::new(),
+            by_source: LiteMap::new(),
             in_all: Budget::new(REPLIES_IN_ALL),
             probed_until: None,
             reverse_taken: false,

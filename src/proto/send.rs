@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use litemap::LiteMap;
+
 use bytes::Bytes;
 use tracing::trace;
 
@@ -26,7 +28,7 @@ impl Link {
             return;
         }
         let due = self.take_due(now, shared);
-        let mut groups: BTreeMap<Families, Vec<Unit>> = BTreeMap::new();
+        let mut groups: LiteMap<Families, Vec<Unit>> = LiteMap::new();
         for (key, mut additionals) in due {
             let Some(pending) = self.answers.pending.remove(&key) else { continue };
             let to = pending.to.and(self.open());
@@ -43,7 +45,9 @@ impl Link {
         // Each record is told once in all these messages (RFC 6762 §6): it is no additional of
         // another where it is an answer itself, …
         let answers: BTreeSet<RecordKey> = groups.values().flatten().map(|unit| unit.answer).collect();
-        groups.values_mut().flatten().for_each(|unit| unit.additionals.retain(|key| !answers.contains(key)));
+        for unit in groups.iter_mut().flat_map(|(_, units)| units) {
+            unit.additionals.retain(|key| !answers.contains(key));
+        }
         // … nor of a second one. What goes to both families comes first.
         let mut told: BTreeMap<RecordKey, Families> = BTreeMap::new();
         for (to, mut units) in groups.into_iter().rev() {

@@ -1,7 +1,8 @@
 //! Which service types are offered on a link (RFC 6763 §9).
 
-use std::collections::BTreeSet;
 use std::time::Instant;
+
+use litemap::LiteMap;
 
 use super::io::{BrowseId, Event};
 use super::link::{Link, Shared};
@@ -14,7 +15,7 @@ use crate::wire::{RecordData, RecordType};
 #[derive(Debug, Default)]
 pub(super) struct Types {
     clients: Vec<BrowseId>,
-    told: BTreeSet<ServiceType>,
+    told: LiteMap<ServiceType, ()>,
 }
 
 impl Types {
@@ -33,10 +34,10 @@ impl Link {
             self.ask(now, &all, RecordType::PTR, waited, shared);
             let known: Vec<RecordData> =
                 self.cache.of_type(&all, RecordType::PTR).map(|entry| entry.data.clone()).collect();
-            self.types.told = known.iter().filter_map(type_of).collect();
+            self.types.told = known.iter().filter_map(type_of).map(|service| (service, ())).collect();
         }
         self.types.clients.push(id);
-        let told = self.types.told.iter();
+        let told = self.types.told.keys();
         shared.events.extend(told.map(|service| event(id, service, &interface, TypeChange::Found)));
     }
 
@@ -57,9 +58,9 @@ impl Link {
         let (Some(all), Some(service)) = (enumeration_name(), type_of(data)) else { return };
         let there = self.cache.find(&all, data).is_some();
         let (changed, change): (_, fn(OfferedType) -> TypeChange) = if there {
-            (self.types.told.insert(service.clone()), TypeChange::Found)
+            (self.types.told.insert(service.clone(), ()).is_none(), TypeChange::Found)
         } else {
-            (self.types.told.remove(&service), TypeChange::Lost)
+            (self.types.told.remove(&service).is_some(), TypeChange::Lost)
         };
         if changed {
             let interface = self.interface();
@@ -71,7 +72,7 @@ impl Link {
     /// The link is gone, and the types offered there with it.
     pub(super) fn lose_types(&mut self, shared: &mut Shared) {
         let interface = self.interface();
-        for service in std::mem::take(&mut self.types.told) {
+        for (service, ()) in std::mem::take(&mut self.types.told) {
             let clients = self.types.clients.iter();
             shared.events.extend(clients.map(|id| event(*id, &service, &interface, TypeChange::Lost)));
         }

@@ -1,7 +1,8 @@
 //! Which service types came and went since the reader last looked.
 
-use std::collections::BTreeMap;
 use std::task::{Context, Poll};
+
+use litemap::LiteMap;
 
 use super::Close;
 use super::watched::Watched;
@@ -17,7 +18,7 @@ enum State {
 
 #[derive(Debug, Default)]
 struct Inner {
-    states: BTreeMap<OfferedType, State>,
+    states: LiteMap<OfferedType, State>,
     closed: bool,
 }
 
