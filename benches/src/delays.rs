@@ -28,7 +28,9 @@ impl Delays {
 
     /// The cells under [`HEAD`].
     pub fn cells(&self) -> String {
-        let at = |part| self.at(part).map_or("never".to_owned(), |delay| format!("{delay:.0}"));
+        // A part of a millisecond counts only where there are few.
+        let text = |delay: f64| format!("{delay:.*}", usize::from(delay < 20.0));
+        let at = |part| self.at(part).map_or("never".to_owned(), text);
         format!("{} | {} | {} | {} | {}", self.sorted.len(), at(0.5), at(0.95), at(1.0), self.missed())
     }
 }

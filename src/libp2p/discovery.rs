@@ -17,10 +17,7 @@ use crate::name::{InstanceName, ServiceType};
 use crate::proto::{AnnouncementId, Engine, Event, Peer, PeerSays, TapId};
 use crate::wire::Message;
 
-/// A burst of new listen addresses is over when nothing came for so long …
-const QUIET: Duration = Duration::from_millis(2);
-
-/// … or, while they keep coming, after this.
+/// A burst of listen addresses that does not end is announced after so long all the same.
 const GATHER: Duration = Duration::from_millis(100);
 
 /// What a peer is, and how it wants to be found.
@@ -36,13 +33,6 @@ pub(crate) struct Settings {
     pub(crate) read: Reader,
 }
 
-/// A burst of listen addresses.
-#[derive(Debug, Clone, Copy)]
-struct Burst {
-    first: Instant,
-    last: Instant,
-}
-
 /// One peer beside the engine.
 #[derive(Debug)]
 pub(crate) struct Discovery {
@@ -50,7 +40,8 @@ pub(crate) struct Discovery {
     tap: TapId,
     table: PeerTable,
     listens: Vec<ListenAddress>,
-    burst: Option<Burst>,
+    /// Since when listen addresses come that are not announced yet.
+    burst: Option<Instant>,
     notes: Arc<Notes>,
 }
 
@@ -78,13 +69,24 @@ impl Discovery {
         })
     }
 
-    /// The swarm listens on these addresses now, and on no others.
+    /// The swarm listens on these addresses now, and on no others; more may follow at once. They
+    /// are announced by [`settle`](Self::settle).
     pub(crate) fn set_listens(&mut self, now: Instant, listens: Vec<ListenAddress>) {
         if self.listens != listens {
             let too_long = listens.iter().filter(|listen| is_too_long(listen));
             self.notes.set_too_long(too_long.map(|listen| listen.text.clone()).collect());
             self.listens = listens;
-            self.burst = Some(Burst { first: self.burst.map_or(now, |burst| burst.first), last: now });
+            self.burst.get_or_insert(now);
+        }
+    }
+
+    /// All addresses of a burst are there: they go out in one announcement.
+    pub(crate) fn settle(&mut self, engine: &mut Engine, now: Instant) {
+        if self.burst.take().is_some() {
+            debug!(addresses = self.listens.len(), "announcing the listen addresses");
+            let listens = self.listens.clone();
+            let says: Arc<PeerSays> = Arc::new(move |link| content(&listens, link));
+            engine.set_peer(now, self.announcement, says);
         }
     }
 
@@ -144,18 +146,14 @@ impl Discovery {
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        let gathered = self.burst.map(|burst| (burst.last + QUIET).min(burst.first + GATHER));
+        let gathered = self.burst.map(|since| since + GATHER);
         [gathered, self.table.poll_timeout()].into_iter().flatten().min()
     }
 
     /// Time has come to `now`.
     pub(crate) fn handle_timeout(&mut self, engine: &mut Engine, now: Instant) {
-        if self.burst.is_some_and(|burst| burst.last + QUIET <= now || burst.first + GATHER <= now) {
-            self.burst = None;
-            debug!(addresses = self.listens.len(), "announcing the listen addresses");
-            let listens = self.listens.clone();
-            let says: Arc<PeerSays> = Arc::new(move |link| content(&listens, link));
-            engine.set_peer(now, self.announcement, says);
+        if self.burst.is_some_and(|since| since + GATHER <= now) {
+            self.settle(engine, now);
         }
         self.table.handle_timeout(now);
         while let Some(link) = self.table.poll_ask() {

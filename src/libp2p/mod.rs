@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `version/` | what depends on the version of libp2p, compiled once for each |
 //! | `discovery` | one peer beside the engine |
-//! | `advertise`, `name` | what it announces |
+//! | `advertise`, `name`, `quiet` | what it announces, and when |
 //! | `heard`, `table`, `lease`, `address` | whom it hears |
 //! | `board`, `notes` | what there is to tell the swarm, and beside it |
 //! | `static_peers`, `sources`, `ask` | peers that are known beforehand |
@@ -24,6 +24,7 @@ mod heard;
 mod lease;
 mod name;
 mod notes;
+mod quiet;
 mod room;
 mod sources;
 mod start;

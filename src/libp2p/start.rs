@@ -10,6 +10,7 @@ use tracing::debug;
 use super::board::Board;
 use super::discovery::Settings;
 use super::notes::Notes;
+use super::quiet::Quiet;
 use super::sources::{Context, Source, follow};
 use super::static_peers::StaticReader;
 use super::task::PeerCommand;
@@ -45,6 +46,7 @@ pub(crate) struct Start {
 /// A peer that is announced until this is dropped; then it says goodbye.
 #[derive(Debug)]
 pub(crate) struct Running {
+    runtime: Handle,
     mdns: Mdns,
     farewell: Farewell,
     /// Ended with the rest.
@@ -82,7 +84,7 @@ impl Running {
             followed.spawn_on(follow(source, context), runtime);
         }
         notes.started(mdns.downgrade());
-        Ok(Self { mdns, farewell, sources: followed })
+        Ok(Self { runtime: runtime.clone(), mdns, farewell, sources: followed })
     }
 
     pub(crate) fn send(&self, command: impl FnOnce(Key) -> PeerCommand) {
@@ -91,9 +93,14 @@ impl Running {
         }
     }
 
+    /// A burst of listen addresses begins or goes on.
+    pub(crate) fn quiet(&self) -> Quiet {
+        Quiet::new(&self.runtime)
+    }
+
     /// Says goodbye; returns when that has left.
     pub(crate) async fn shut_down(self) {
-        let Self { mdns, farewell, mut sources } = self;
+        let Self { mdns, farewell, mut sources, .. } = self;
         sources.abort_all();
         let (done, left) = oneshot::channel();
         farewell.say(|key| Command::Withdraw { key, done });

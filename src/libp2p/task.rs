@@ -28,6 +28,10 @@ pub(crate) enum PeerCommand {
         key: Key,
         addresses: Vec<ListenAddress>,
     },
+    /// These were all, for now.
+    Settled {
+        key: Key,
+    },
     Expire {
         key: Key,
         peer: Arc<[u8]>,
@@ -62,6 +66,11 @@ impl Discoveries {
             PeerCommand::Listen { key, addresses } => {
                 if let Some((discovery, _)) = self.running.get_mut(&key) {
                     discovery.set_listens(now, addresses);
+                }
+            }
+            PeerCommand::Settled { key } => {
+                if let Some((discovery, _)) = self.running.get_mut(&key) {
+                    discovery.settle(engine, now);
                 }
             }
             PeerCommand::Expire { key, peer } => {

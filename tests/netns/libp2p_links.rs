@@ -23,6 +23,11 @@ pub const TESTS: &[Test] = &[
         NODES,
         four_interfaces_with_a_hundred_addresses,
     ),
+    (
+        "libp2p_links::the_first_announcement_has_all_addresses",
+        NODES,
+        the_first_announcement_has_all_addresses,
+    ),
     ("libp2p_links::two_hosts_have_one_identity", NODES, two_hosts_have_one_identity),
     ("libp2p_links::forty_listen_addresses", NODES, forty_listen_addresses),
 ];
@@ -157,6 +162,33 @@ fn four_interfaces_with_a_hundred_addresses() {
         report(format!("{}: one answer in {} packets, {bytes} bytes", asker.name(), sent.len()));
     }
     a.is_well();
+}
+
+/// Each of four wildcards asks the system for its addresses by itself, and each address comes to
+/// the behaviour alone.
+fn the_first_announcement_has_all_addresses() {
+    let lan = Lan::new();
+    let ann = Host::new("ann");
+    for number in 0..3 {
+        let (v4, v6) = (format!("10.8{number}.0.1/24"), format!("fd8{number}::1/64"));
+        ann.connect(&lan.bridge(), &format!("eth{number}"), &[&v4, &v6]);
+    }
+    for stack in [Salut056, Salut057] {
+        let wire = Capture::start(&ann);
+        let mut a = Node::start(&ann, stack, 1, &[EVERYWHERE, EVERYWHERE].concat());
+        thread::sleep(Duration::from_secs(1));
+        for number in 0..3 {
+            let interface = format!("eth{number}");
+            let sent = wire.sent().into_iter().filter(|one| one.interface == interface);
+            let told: Vec<_> =
+                sent.map(|packet| dnsaddrs(&packet.payload)).filter(|told| !told.is_empty()).collect();
+            let first = told.first().expect("an announcement");
+            let of = |start: &str| first.iter().filter(|one| one.starts_with(start)).count();
+            let both = [of(&format!("/ip4/10.8{number}.")), of(&format!("/ip6/fd8{number}:"))];
+            assert_eq!((both, first.len()), ([2, 2], 4), "{stack} on {interface}: {told:?}");
+        }
+        a.is_well();
+    }
 }
 
 /// The addresses in the TXT records of a message, without `/p2p/…`.

@@ -66,29 +66,57 @@ fn a_listen_address_that_comes_or_goes_is_told_at_once() {
     assert_eq!(net.nodes[one].live.len(), 2, "{:?}", net.nodes[one].live);
 }
 
+/// The ports that a datagram of ours tells of.
+fn told_ports(payload: &[u8]) -> Vec<u16> {
+    let message = crate::wire::Message::read(payload).unwrap();
+    let texts = message.records().filter_map(|record| match record.data() {
+        Some(crate::wire::RecordData::Txt(txt)) => Some(txt),
+        _ => None,
+    });
+    let strings: Vec<String> = texts
+        .flat_map(|txt| txt.strings().map(String::from_utf8_lossy).map(Into::into).collect::<Vec<_>>())
+        .collect();
+    let v4 = strings.iter().filter(|string| string.contains("/ip4/"));
+    v4.filter_map(|string| string.split('/').nth(4)?.parse().ok()).collect()
+}
+
 #[test]
 fn a_burst_of_listen_addresses_makes_one_announcement() {
-    let mut net = Net::new(1);
-    let one = net.host();
-    net.start(one, EXO.0, EXO.1);
-    net.run(ms(1));
-    net.lan.take_sent();
-    for ports in [&[1][..], &[1, 2], &[1, 2, 3], &[1, 2, 3, 4]] {
-        net.listen(one, ports);
-        net.run(ms(3));
+    // The last of them is known to be the last, or it is not.
+    for (settles, within) in [(true, Duration::ZERO), (false, ms(100 - 12))] {
+        let mut net = Net::new(1);
+        let one = net.host();
+        net.start(one, EXO.0, EXO.1);
+        net.run(ms(1));
+        net.lan.take_sent();
+        for ports in [&[1][..], &[1, 2], &[1, 2, 3], &[1, 2, 3, 4]] {
+            net.listen_for_now(one, ports);
+            net.run(ms(3));
+        }
+        assert!(net.lan.take_sent().is_empty(), "not before they are all there");
+        if settles {
+            net.listen(one, &[1, 2, 3, 4]);
+        }
+        net.run(within);
+        let sent = net.lan.take_sent();
+        assert_eq!(sent.len(), 2, "one datagram a family: {sent:#?}");
+        assert!(sent.iter().all(|sent| told_ports(&sent.payload) == [1, 2, 3, 4]), "{sent:#?}");
+        net.run(ms(500));
+        assert!(net.lan.take_sent().is_empty());
     }
-    net.run(ms(100));
-    let sent = net.lan.take_sent();
-    assert_eq!(sent.len(), 2, "one datagram a family: {sent:#?}");
 }
 
 #[test]
 fn two_that_were_cut_off_while_both_see_a_third_find_each_other_after_the_healing() {
     for seed in 0..20 {
         let mut net = Net::new(seed);
-        let [one, other, third] = [(); 3].map(|()| net.node(EXO.0, EXO.1));
+        let [one, other, third] = [(); 3].map(|()| net.host());
         let hosts = (net.nodes[one].host, net.nodes[other].host);
         net.lan.set_cut(hosts.0, hosts.1, true);
+        for at in [one, other, third] {
+            net.start(at, EXO.0, EXO.1);
+            net.listen(at, &[4001]);
+        }
         net.run(secs(10));
         assert!(net.found(one, other).is_none() && net.found(one, third).is_some());
         net.lan.set_cut(hosts.0, hosts.1, false);

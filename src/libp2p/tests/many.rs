@@ -31,8 +31,13 @@ fn a_hundred_that_start_together_all_know_each_other_in_few_packets() {
 #[test]
 fn one_of_many_asks_when_all_get_old() {
     let mut net = Net::new(1);
-    for _ in 0..30 {
-        net.node(360, 300);
+    for at in 0..30 {
+        net.host();
+        net.start(at, 360, 300);
+    }
+    net.run(ms(2));
+    for at in 0..30 {
+        net.listen(at, &[4001]);
     }
     net.run(secs(170));
     net.lan.take_sent();

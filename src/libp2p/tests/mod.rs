@@ -116,6 +116,14 @@ impl Net {
 
     /// Listens on the wildcard of both families, on these ports.
     pub(super) fn listen(&mut self, at: usize, ports: &[u16]) {
+        self.listen_for_now(at, ports);
+        let node = &mut self.nodes[at];
+        let discovery = node.discovery.as_mut().unwrap();
+        self.lan.drive(node.host, |engine, now| discovery.settle(engine, now));
+    }
+
+    /// The same, and the swarm may have more.
+    pub(super) fn listen_for_now(&mut self, at: usize, ports: &[u16]) {
         let id = self.nodes[at].id.clone();
         let address = |ip: &str, port: u16| ListenAddress {
             reach: Reach::Ip(ip.parse().unwrap()),
@@ -208,7 +216,7 @@ impl Net {
     }
 
     pub(super) fn expired(&self) -> usize {
-        self.nodes.iter().flat_map(|node| &node.told).filter(|told| !told.live).count()
+        self.nodes.iter().map(Node::expired).sum()
     }
 }
 
@@ -217,6 +225,11 @@ impl Node {
     pub(super) fn knows(&self, id: &str) -> bool {
         let end = format!("/p2p/{id}");
         self.live.keys().any(|address| address.ends_with(&end))
+    }
+
+    /// How many addresses were lost so far.
+    pub(super) fn expired(&self) -> usize {
+        self.told.iter().filter(|told| !told.live).count()
     }
 
     fn due(&self) -> Option<std::time::Instant> {

@@ -26,6 +26,7 @@ use crate::libp2p::StatusStream;
 use crate::libp2p::address::ListenAddress;
 use crate::libp2p::board::{Board, News};
 use crate::libp2p::notes::Notes;
+use crate::libp2p::quiet::Quiet;
 use crate::libp2p::start::{Running, Start};
 use crate::libp2p::task::PeerCommand;
 
@@ -60,6 +61,8 @@ pub struct Behaviour<P> {
     notes: Arc<Notes>,
     task: Task,
     listens: Vec<Multiaddr>,
+    /// More listen addresses may follow.
+    burst: Option<Quiet>,
     /// What the swarm was told and is still true.
     live: Vec<Known>,
     pending: VecDeque<ToSwarm<Event, Infallible>>,
@@ -103,6 +106,7 @@ impl<P> Behaviour<P> {
             notes: Arc::new(Notes::default()),
             task: Task::Waiting(Box::new(start)),
             listens: Vec::new(),
+            burst: None,
             live: Vec::new(),
             pending: VecDeque::new(),
             provider: PhantomData,
@@ -174,11 +178,22 @@ impl<P> Behaviour<P> {
         self.tell_listens();
     }
 
-    fn tell_listens(&self) {
+    fn tell_listens(&mut self) {
         if let Task::Running(running) = &self.task {
             let addresses: Vec<ListenAddress> =
                 self.listens.iter().filter_map(|address| listen(address, &self.peer)).collect();
             running.send(|key| PeerCommand::Listen { key, addresses });
+            self.burst = Some(running.quiet());
+        }
+    }
+
+    /// When all listen addresses of a burst are known, they are announced.
+    fn settle(&mut self, cx: &mut Context<'_>) {
+        if self.burst.as_mut().is_some_and(|burst| burst.poll(cx).is_ready()) {
+            self.burst = None;
+            if let Task::Running(running) = &self.task {
+                running.send(|key| PeerCommand::Settled { key });
+            }
         }
     }
 
@@ -263,6 +278,7 @@ impl<P: 'static> NetworkBehaviour for Behaviour<P> {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
         self.start();
+        self.settle(cx);
         loop {
             if let Some(event) = self.pending.pop_front() {
                 return Poll::Ready(event);
