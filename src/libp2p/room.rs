@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::proto::LinkIndex;
 
@@ -12,6 +12,11 @@ pub(super) const MAX_PEERS: usize = 1024;
 
 /// … of them from one source address.
 pub(super) const MAX_PEERS_PER_SOURCE: usize = 256;
+
+/// A peer that was found and not heard again for so long may be an invention: it gives way to
+/// others of its source. By then an announcement has been repeated twice, after 1 and 3 s, and
+/// three questions have been asked that those answer who are there.
+const UNHEARD: Duration = Duration::from_secs(10);
 
 /// The bytes of a PeerId.
 type Id = Arc<[u8]>;
@@ -50,54 +55,101 @@ impl Crowd {
         }
     }
 
-    /// True if it was the last one.
-    fn leave(&mut self, id: &Id, standing: &Standing) -> bool {
+    fn leave(&mut self, id: &Id, standing: &Standing) {
         self.count = self.count.saturating_sub(1);
         self.unconfirmed.remove(&(standing.since, Arc::clone(id)));
-        self.count == 0
     }
 
-    /// Room in a crowd that is full.
-    fn room(&self, now: Instant) -> Room {
-        let oldest = self.unconfirmed.first().filter(|(since, _)| *since < now);
-        oldest.map_or(Room::None, |(_, id)| Room::InPlaceOf(Arc::clone(id)))
+    /// In place of the oldest that was never heard again, whatever its age.
+    fn room(&self) -> Room {
+        self.unconfirmed.first().map_or(Room::None, |(_, id)| Room::InPlaceOf(Arc::clone(id)))
+    }
+
+    /// In place of one that has had its time to be heard again.
+    fn patient_room(&self, now: Instant) -> Room {
+        let oldest = self.unconfirmed.first();
+        let over = oldest.is_some_and(|(since, _)| now.saturating_duration_since(*since) >= UNHEARD);
+        if over { self.room() } else { Room::None }
     }
 }
 
-/// The peers of all links, by link and by source: a stranger who invents peers finds his own
-/// thrown out first, and each costs as little as the first.
+/// The peers of one link, and of each source on it.
+#[derive(Debug, Default, PartialEq)]
+struct Hall {
+    all: Crowd,
+    sources: BTreeMap<IpAddr, Crowd>,
+    /// The sources that have peers which are not confirmed, by how many these are.
+    ranks: BTreeSet<(usize, IpAddr)>,
+}
+
+impl Hall {
+    /// A peer of this source comes or goes.
+    fn change(&mut self, source: IpAddr, change: impl Fn(&mut Crowd)) {
+        change(&mut self.all);
+        let crowd = self.sources.entry(source).or_default();
+        self.ranks.remove(&(crowd.unconfirmed.len(), source));
+        change(crowd);
+        if !crowd.unconfirmed.is_empty() {
+            self.ranks.insert((crowd.unconfirmed.len(), source));
+        }
+        if crowd.count == 0 {
+            self.sources.remove(&source);
+        }
+    }
+
+    fn for_one_from(&self, now: Instant, source: IpAddr) -> Room {
+        let own = self.sources.get(&source);
+        if let Some(full) = own.filter(|own| own.count >= MAX_PEERS_PER_SOURCE) {
+            return full.patient_room(now);
+        }
+        if self.all.count < MAX_PEERS {
+            return Room::Free;
+        }
+        let own = own.map_or(0, |own| own.count);
+        let most = self.ranks.last().filter(|(most, _)| *most > own.saturating_add(1));
+        match most.and_then(|(_, source)| self.sources.get(source)) {
+            Some(most) => most.room(),
+            None if own == 0 => self.all.room(),
+            None => self.all.patient_room(now),
+        }
+    }
+}
+
+/// The peers of all links, by link and by source. Whoever invents peers finds no room for more
+/// of them, and pushes nobody out; each costs as little as the first.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Rooms {
-    links: BTreeMap<LinkIndex, Crowd>,
-    sources: BTreeMap<(LinkIndex, IpAddr), Crowd>,
+    links: BTreeMap<LinkIndex, Hall>,
 }
 
 impl Rooms {
     pub(super) fn enter(&mut self, link: LinkIndex, id: &Id, standing: &Standing) {
-        self.links.entry(link).or_default().enter(id, standing);
-        self.sources.entry((link, standing.source)).or_default().enter(id, standing);
+        let hall = self.links.entry(link).or_default();
+        hall.change(standing.source, |crowd| crowd.enter(id, standing));
     }
 
     pub(super) fn leave(&mut self, link: LinkIndex, id: &Id, standing: &Standing) {
-        if self.links.get_mut(&link).is_some_and(|crowd| crowd.leave(id, standing)) {
+        let Some(hall) = self.links.get_mut(&link) else { return };
+        hall.change(standing.source, |crowd| crowd.leave(id, standing));
+        if hall.all.count == 0 {
             self.links.remove(&link);
-        }
-        let source = (link, standing.source);
-        if self.sources.get_mut(&source).is_some_and(|crowd| crowd.leave(id, standing)) {
-            self.sources.remove(&source);
         }
     }
 
     /// How many there are on a link.
     pub(super) fn on(&self, link: LinkIndex) -> usize {
-        self.links.get(&link).map_or(0, |crowd| crowd.count)
+        self.links.get(&link).map_or(0, |hall| hall.all.count)
     }
 
-    /// Room for one more from this source: the oldest that was found and never heard again
-    /// makes it.
+    /// Room for one more from this source.
+    ///
+    /// A source that is full waits until one of its own was not heard again for a while: so a
+    /// flood of ever new peers brings 256 of them and no coming and going, and a reflector that
+    /// repeats more peers than that goes on with those it began with. On a link that is full the
+    /// source with the most unconfirmed peers gives way to who has fewer, as long as it still has
+    /// more then; and somebody gives way to a source that has none at all, for that may be an
+    /// honest neighbour.
     pub(super) fn for_one_from(&self, now: Instant, link: LinkIndex, source: IpAddr) -> Room {
-        let source = self.sources.get(&(link, source)).filter(|crowd| crowd.count >= MAX_PEERS_PER_SOURCE);
-        let link = self.links.get(&link).filter(|crowd| crowd.count >= MAX_PEERS);
-        source.or(link).map_or(Room::Free, |full| full.room(now))
+        self.links.get(&link).map_or(Room::Free, |hall| hall.for_one_from(now, source))
     }
 }

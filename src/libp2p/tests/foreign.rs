@@ -187,25 +187,101 @@ fn a_stranger_cannot_grow_the_table_without_end_and_what_answers_stays() {
     assert!(node.discovery.as_ref().unwrap().table().counts_right());
 }
 
+/// Tells of a peer that nobody heard of before, at a port of its own.
+fn forge(net: &mut Net, source: &str, number: u32) {
+    let address = format!("/ip4/10.0.0.9/tcp/1/p2p/forged{number}");
+    let forged = Answer::rust(&format!("forged{number}"), &[&address]);
+    net.lan.inject(net.home, format!("{source}:4444").parse().unwrap(), None, &forged.bytes());
+    net.run(ms(1));
+}
+
+fn befriend(net: &mut Net, host: u8) -> String {
+    let address = format!("/ip4/10.0.0.{host}/tcp/1/p2p/friend{host}");
+    hear(net, &format!("10.0.0.{host}:41234"), &Answer::rust(&format!("friend{host}"), &[&address]));
+    address
+}
+
 #[test]
-fn who_invents_peers_throws_his_own_out_and_nobody_elses() {
+fn who_invents_peers_finds_no_room_for_more_and_pushes_nobody_out() {
     let (mut net, at) = net();
-    let home = net.home;
-    let friends: Vec<String> = (0..5).map(|i| format!("/ip4/10.0.0.8/tcp/{i}1/p2p/friend{i}")).collect();
-    for (i, address) in friends.iter().enumerate() {
-        hear(&mut net, "10.0.0.8:41234", &Answer::rust(&format!("friend{i}"), &[address]));
-    }
-    for i in 0..1000 {
-        let address = format!("/ip4/10.0.0.9/tcp/1/p2p/forged{i}");
-        let forged = Answer::rust(&format!("forged{i}"), &[&address]);
-        net.lan.inject(home, RUST.parse().unwrap(), None, &forged.bytes());
-        net.run(ms(1));
+    let early = befriend(&mut net, 7);
+    (0..500).for_each(|number| forge(&mut net, "10.0.0.9", number));
+    let late = befriend(&mut net, 8);
+    (500..1000).for_each(|number| forge(&mut net, "10.0.0.9", number));
+    let node = &net.nodes[at];
+    assert_eq!(node.live.len(), 256 + 2);
+    assert!(node.live.contains_key(&early) && node.live.contains_key(&late));
+    assert_eq!(node.told.len(), node.live.len(), "the swarm sees no coming and going");
+    assert!(node.discovery.as_ref().unwrap().table().counts_right());
+    // When it is over a real peer of that host is found: it takes the place of an invention.
+    net.run(secs(10));
+    forge(&mut net, "10.0.0.9", 1000);
+    let node = &net.nodes[at];
+    assert!(node.live.contains_key("/ip4/10.0.0.9/tcp/1/p2p/forged1000"));
+    assert!(!node.live.contains_key("/ip4/10.0.0.9/tcp/1/p2p/forged0"));
+    assert_eq!(node.live.len(), 256 + 2);
+}
+
+#[test]
+fn a_goodbye_makes_room_at_a_source_that_is_full() {
+    let (mut net, at) = net();
+    (0..300).for_each(|number| forge(&mut net, "10.0.0.9", number));
+    let mut answer = Answer::rust("forged0", &["/ip4/10.0.0.9/tcp/1/p2p/forged0"]);
+    answer.ttl = 0;
+    hear(&mut net, RUST, &answer);
+    net.run(secs(1));
+    forge(&mut net, "10.0.0.9", 300);
+    assert!(net.nodes[at].live.contains_key("/ip4/10.0.0.9/tcp/1/p2p/forged300"));
+    assert_eq!(net.nodes[at].live.len(), 256);
+}
+
+/// Its peers are real, and all come from one address.
+#[test]
+fn a_reflector_of_more_peers_than_there_is_room_for_does_not_make_them_flap() {
+    let (mut net, at) = net();
+    for _ in 0..20 {
+        (0..300).for_each(|number| forge(&mut net, "10.0.0.9", number));
+        net.run(secs(2));
     }
     let node = &net.nodes[at];
-    assert_eq!(node.live.len(), 256 + friends.len());
-    assert!(friends.iter().all(|friend| node.live.contains_key(friend)));
-    assert!(node.live.contains_key("/ip4/10.0.0.9/tcp/1/p2p/forged999"), "the newest of his are there");
+    assert_eq!(node.live.len(), 256);
+    assert_eq!(node.expired(), 0);
+}
+
+#[test]
+fn many_who_invent_peers_share_a_link_and_leave_room_for_an_honest_one() {
+    let (mut net, at) = net();
+    let flood = |net: &mut Net, numbers: std::ops::Range<u32>| {
+        for number in numbers {
+            forge(net, &format!("10.0.1.{}", 1 + number % 8), number);
+        }
+    };
+    flood(&mut net, 0..2000);
+    assert_eq!((net.nodes[at].live.len(), net.nodes[at].expired()), (1024, 0));
+    let friend = befriend(&mut net, 8);
+    assert!(net.nodes[at].live.contains_key(&friend), "found at once");
+    flood(&mut net, 2000..4000);
+    let node = &net.nodes[at];
+    assert!(node.live.contains_key(&friend), "and not pushed out");
+    // Equal shares: who has less than another gets one, and that is all that goes.
+    assert_eq!(node.live.len(), 1024);
+    assert!(node.expired() <= 8, "{}", node.expired());
     assert!(node.discovery.as_ref().unwrap().table().counts_right());
+}
+
+#[test]
+fn one_who_comes_late_to_a_full_link_gets_his_share() {
+    let (mut net, at) = net();
+    for number in 0..1100 {
+        forge(&mut net, &format!("10.0.1.{}", 1 + number % 5), number);
+    }
+    (2000..2300).for_each(|number| forge(&mut net, "10.0.2.1", number));
+    let node = &net.nodes[at];
+    let late = (2000..2300)
+        .filter(|number| node.live.contains_key(&format!("/ip4/10.0.0.9/tcp/1/p2p/forged{number}")));
+    // A sixth of 1024.
+    assert_eq!(late.count(), 170);
+    assert_eq!(node.live.len(), 1024);
 }
 
 #[test]
