@@ -72,6 +72,7 @@ fn connect(host: &Host, bridge: &Bridge, number: u8) -> String {
         format!("addr add 10.77.0.{number}/24 dev eth0"),
         "link set eth0 up".to_owned(),
     ]);
+    host.await_carrier("eth0", true);
     port
 }
 
@@ -179,7 +180,10 @@ const TABLE: &[Fault] = &[
     Fault::new(
         "cable-out",
         Announces,
-        |s| s.bridge.ip(&[format!("link set {} down", s.ports[0])]),
+        |s| {
+            s.bridge.ip(&[format!("link set {} down", s.ports[0])]);
+            s.ann.await_carrier("eth0", false);
+        },
         &[],
         "no-carrier",
         "sure",

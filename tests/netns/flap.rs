@@ -3,7 +3,6 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::harness::avahi::until;
 use crate::harness::capture::{Capture, Captured};
 use crate::harness::cli::{Announce, Browse};
 use crate::harness::lan::{Host, Lan};
@@ -58,7 +57,9 @@ fn flaps(what: &str, away: &str, back: &str) {
         (found.at - over).as_secs_f32()
     ));
     thread::sleep(Duration::from_secs(3));
-    until(|| announce.0.open_files() == files, "as few sockets as before");
+    // One of the two programs on the host has the sockets for unicast, of either family.
+    let (most, now) = (files + 2, announce.0.open_files());
+    assert!(now <= most, "sockets leak: {files} were open before, {now} are after {flaps} flaps");
     let grown = announce.0.memory_kib().saturating_sub(memory);
     assert!(grown < 2048, "{grown} KiB more after {flaps} flaps");
     assert!(announce.0.ended_by_itself().is_none(), "it still runs");

@@ -13,10 +13,14 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
 
+use nix::ifaddrs::getifaddrs;
+use nix::net::if_::InterfaceFlags;
 use nix::sched::{CloneFlags, setns};
 use serde_json::Value;
 
+use super::at_most;
 use super::process::Process;
 
 /// Between two of the three questions for a neighbour's link-layer address, in milliseconds.
@@ -205,6 +209,27 @@ impl Host {
             .collect();
         commands.push(format!("link set {interface} up"));
         self.ip(&commands);
+        self.await_carrier(interface, true);
+    }
+
+    /// Waits until an interface has a carrier, or has none: the kernel tells so a moment after
+    /// both of its ends are up, or one is down, on a busy machine a second later.
+    #[track_caller]
+    pub fn await_carrier(&self, interface: &str, wanted: bool) {
+        let name = interface.to_owned();
+        let carried = self.inside(move || {
+            let up = || {
+                let all = getifaddrs().expect("the interfaces");
+                all.filter(|one| one.interface_name == name)
+                    .any(|one| one.flags.contains(InterfaceFlags::IFF_RUNNING))
+            };
+            let deadline = Instant::now() + at_most(Duration::from_secs(5));
+            while Instant::now() < deadline && up() != wanted {
+                thread::sleep(Duration::from_millis(5));
+            }
+            up()
+        });
+        assert_eq!(carried, wanted, "{}: carrier on {interface}", self.name());
     }
 
     /// One more interface, down and without addresses; gives the bridge's port that it is
