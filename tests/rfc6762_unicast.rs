@@ -372,3 +372,24 @@ fn a_legacy_query_of_an_ipv6_host_is_answered_there() {
     scene.hear_from("[fe80::9]:40000", &query().id(9).ask("alpha.local A"));
     assert_eq!(only(scene.run(secs(5))).to.to_string(), "[fe80::9%1]:40000");
 }
+
+#[test]
+fn a_probe_from_another_port_is_answered_as_a_legacy_query_and_by_multicast() {
+    proves!("6762-6.7-legacy", "6762-6-defence");
+    for question in ["node._exo._tcp.local QU ANY", "node._exo._tcp.local ANY"] {
+        let mut scene = Scene::announced();
+        let asked = scene.now();
+        let probe = query().id(4711).ask(question);
+        scene.hear_from(LEGACY, &probe.authority("node._exo._tcp.local 120 SRV 0 0 1 beta.local"));
+        let (defence, replies): (Vec<Sent>, Vec<Sent>) =
+            scene.run(secs(1)).into_iter().partition(Sent::is_multicast);
+        assert_eq!(only(defence).at, asked);
+        let reply = only(replies);
+        assert_eq!((reply.at, reply.to.to_string(), reply.id), (asked, LEGACY.to_owned(), 4711));
+        assert_eq!(reply.questions, [question]);
+        same(
+            &reply.answers,
+            &["node._exo._tcp.local 10 SRV 0 0 52415 alpha.local", "node._exo._tcp.local 10 TXT \"\""],
+        );
+    }
+}

@@ -15,7 +15,7 @@ use super::timer::{Timer, after};
 use super::{Engine, say};
 use crate::name::Name;
 use crate::service::instance_full_name;
-use crate::wire::{CLASS_IN, Message, Record, RecordData, RecordType, Section};
+use crate::wire::{CLASS_IN, MDNS_PORT, Message, Record, RecordData, RecordType, Section};
 
 /// Who loses a simultaneous probe tries the same name again after this (RFC 6762 §8.2).
 const TIE_BREAK_WAIT: Duration = Duration::from_secs(1);
@@ -69,10 +69,14 @@ impl Engine {
             let Some(link) = self.links.get_mut(&packet.link) else { continue };
             match link.claims.get(&id) {
                 Some(Phase::Live { .. }) => {
-                    let qu = message.questions().any(|q| q.unicast && q.name.is(&name));
+                    // RFC 6762 §6.7: who asks from another port gets an ordinary reply as well.
+                    let participant = packet.source.port() == MDNS_PORT;
+                    let qu = participant && message.questions().any(|q| q.unicast && q.name.is(&name));
                     debug!(link = %link.state.name, %name, source = %packet.source, "defend against a probe");
                     link.defend(now, &name, packet.source, qu, &mut self.shared);
-                    defended.push(name);
+                    if participant {
+                        defended.push(name);
+                    }
                 }
                 Some(Phase::Probing { .. } | Phase::Ready) => self.tie_break(now, packet.link, id, theirs),
                 Some(Phase::Waiting { .. }) | None => {}
