@@ -105,6 +105,22 @@ fn known_answers_hold_back_unicast_answers_as_well() {
 }
 
 #[test]
+fn a_unicast_answer_of_several_datagrams_says_everything_once() {
+    proves!("6762-5.4-unicast-form", "6762-6.4-aggregation");
+    let v6: Vec<String> = (1..=70).map(|host| format!("fd00::{host:x}")).collect();
+    let v6: Vec<&str> = v6.iter().map(String::as_str).collect();
+    let mut scene = Scene::plugged_in(1, &["10.0.0.1"], &v6);
+    scene.announce(node());
+    scene.run(secs(10));
+    scene.hear(&query().ask("alpha.local QU AAAA"));
+    let replies = scene.run(secs(1));
+    assert!(replies.len() <= 3 && replies.iter().all(|sent| sent.to.to_string() == STRANGER));
+    let mut told: Vec<String> = replies.iter().flat_map(Sent::records).collect();
+    told.retain(|line| line.contains(" AAAA "));
+    same(&told, &v6.iter().map(|it| format!("alpha.local 120 flush AAAA {it}")).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_qu_question_from_another_subnet_is_answered_by_multicast() {
     proves!("6762-11-qu-off-link");
     let mut scene = Scene::announced();

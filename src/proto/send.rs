@@ -148,9 +148,14 @@ impl Link {
                     }
                 }
             }
+            let answers: BTreeSet<RecordKey> = others.iter().map(|(key, _)| *key).collect();
             let units: Vec<Unit> = others
                 .into_iter()
-                .map(|(key, ttl)| Unit { answer: key, ttl, additionals: self.own.additionals(key) })
+                .map(|(key, ttl)| {
+                    let mut additionals = self.own.additionals(key);
+                    additionals.retain(|key| !answers.contains(key));
+                    Unit { answer: key, ttl, additionals }
+                })
                 .collect();
             let mut rest = units.as_slice();
             while !rest.is_empty() {
