@@ -43,6 +43,14 @@ fn a_known_answer_with_less_than_half_of_its_ttl_is_sent() {
     let mut scene = Scene::announced();
     scene.hear(&query().ask("alpha.local A").answer("alpha.local 59 A 10.0.0.1"));
     assert_eq!(only(scene.run(secs(5))).answers, ["alpha.local 120 flush A 10.0.0.1"]);
+    // What is missing lives as long as it would have lived.
+    let denial = |ttl| format!("alpha.local {ttl} flush NSEC alpha.local A");
+    for (ttl, sent) in [(2249, 1), (2250, 0)] {
+        let mut scene = Scene::announced();
+        scene.hear(&query().ask("alpha.local TXT").answer(&denial(ttl)));
+        let answers: Vec<String> = scene.run(secs(5)).iter().flat_map(Sent::records).collect();
+        assert_eq!(answers, vec![denial(4500); sent], "{ttl}");
+    }
 }
 
 #[test]

@@ -195,7 +195,8 @@ impl Link {
     /// RFC 6762 §7.1: what the asker knows, with at least half of its time left, is not
     /// repeated.
     pub(super) fn take_off_known(&self, message: &Message<'_>, wanted: &mut Vec<Wanted>) {
-        let mut unknown: BTreeSet<RecordKey> = wanted.iter().map(|want| want.key).collect();
+        let mut unknown: BTreeMap<RecordKey, Option<u32>> =
+            wanted.iter().map(|want| (want.key, want.ttl)).collect();
         // One list's records have one name, which stands in one place.
         let mut at: Option<(u16, bool)> = None;
         for record in message.records().filter(|record| record.section == Section::Answer) {
@@ -209,13 +210,13 @@ impl Link {
             if held
                 && record.class == CLASS_IN
                 && let Some(key) = self.own.find_heard(&record)
-                && let Some(own) = self.own.get(key)
-                && u64::from(record.ttl).saturating_mul(2) >= own.record.ttl.into()
+                && let (Some(ttl), Some(own)) = (unknown.get(&key), self.own.get(key))
+                && u64::from(record.ttl).saturating_mul(2) >= ttl.unwrap_or(own.record.ttl).into()
             {
                 unknown.remove(&key);
             }
         }
-        wanted.retain(|want| unknown.contains(&want.key));
+        wanted.retain(|want| unknown.contains_key(&want.key));
     }
 
     pub(super) fn answer(
