@@ -256,3 +256,28 @@ fn somebody_elses_goodbye_for_an_own_record_is_taken_back_within_the_second() {
         }
     }
 }
+
+#[test]
+fn a_goodbye_on_both_families_is_taken_back_once() {
+    proves!("6762-6.6-rescue", "6762-6-one-second");
+    for heard in ["alpha.local 0 flush A 10.0.0.1", "node._exo._tcp.local 0 flush SRV 0 0 52415 alpha.local"]
+    {
+        let mut scene = Scene::dual(1);
+        scene.announce(node());
+        scene.run(secs(10));
+        scene.hear(&response().answer(heard));
+        scene.run(ms(5));
+        scene.hear_from(STRANGER_V6, &response().answer(heard));
+        let sent = scene.run(secs(3));
+        assert_eq!(sent.len(), 2, "one message on each family: {sent:#?}");
+    }
+}
+
+#[test]
+fn who_else_takes_a_goodbye_back_spares_us_the_trouble() {
+    proves!("6762-7.4-duplicate-answer");
+    let mut scene = Scene::announced();
+    scene.hear(&response().answer("alpha.local 0 flush A 10.0.0.1"));
+    scene.hear_from(NEIGHBOUR, &response().answer("alpha.local 120 flush A 10.0.0.1"));
+    scene.is_quiet(secs(3));
+}

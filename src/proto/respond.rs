@@ -337,11 +337,16 @@ impl Link {
         let Some(own) = self.own.get(key) else { return };
         let (full, unique) = (own.record.ttl, own.is_unique());
         if u64::from(ttl).saturating_mul(2) < full.into() {
-            // RFC 6762 §6.6, §10.1: others will forget what we still hold.
-            let wait =
-                if unique { Duration::ZERO } else { shared.rng.between(SHARED_DELAY.0, SHARED_DELAY.1) };
-            let rule = if ttl == 0 { Rule::Rescue } else { Rule::Second };
-            self.schedule(key, after(now, wait), rule, false, None, shared);
+            // RFC 6762 §6.6, §10.1: others will forget what we still hold. A goodbye comes on
+            // both families, and other holders have heard it too: one answer is enough.
+            let goodbye = ttl == 0;
+            let wait = if unique && !goodbye {
+                Duration::ZERO
+            } else {
+                shared.rng.between(SHARED_DELAY.0, SHARED_DELAY.1)
+            };
+            let rule = if goodbye { Rule::Rescue } else { Rule::Second };
+            self.schedule(key, self.aggregated(now, wait), rule, false, None, shared);
             return;
         }
         // RFC 6762 §7.4: it has just been answered, on that family.
