@@ -106,6 +106,20 @@ fn after_fifteen_conflicts_in_ten_seconds_each_attempt_waits_five() {
 }
 
 #[test]
+fn conflicts_about_several_names_are_counted_together() {
+    proves!("6762-8.1-fifteen");
+    let mut scene = Scene::new();
+    for number in 0..8 {
+        scene.announce(named(&format!("node {number}")));
+    }
+    let start = scene.now();
+    let conflicts = contradict(&mut scene, start + secs(5), |asked| asked.starts_with("node"));
+    // The first try of each of the eight, and one after each of the first fourteen conflicts.
+    assert_eq!(conflicts.len(), 8 + 14, "{conflicts:?}");
+    assert!(conflicts[21] - conflicts[0] < secs(1));
+}
+
+#[test]
 fn conflicts_that_are_far_apart_do_not_slow_anybody_down() {
     proves!("6762-8.1-fifteen");
     let mut scene = Scene::announced();

@@ -73,7 +73,6 @@ pub(super) enum Phase {
 /// What went wrong with a name lately.
 #[derive(Debug, Default)]
 pub(super) struct Trouble {
-    pub(super) conflicts: VecDeque<Instant>,
     /// How many names were lost.
     pub(super) lost: u32,
     pub(super) since: Option<Instant>,
@@ -110,6 +109,9 @@ pub(super) struct Claims {
     pub(super) hosts: LiteMap<u32, Host>,
     pub(super) services: BTreeMap<AnnouncementId, Registered>,
     pub(super) names: NameMap<ClaimId>,
+    /// The conflicts of late, about whatever name: the host as a whole is to slow down
+    /// (RFC 6762 §8.1).
+    pub(super) conflicts: VecDeque<Instant>,
     /// What we held until lately.
     former: VecDeque<(Instant, Name, RecordData)>,
     next: u64,
@@ -121,6 +123,7 @@ impl Claims {
             hosts: LiteMap::new(),
             services: BTreeMap::new(),
             names: NameMap::new(seeded),
+            conflicts: VecDeque::new(),
             former: VecDeque::new(),
             next: 0,
         }

@@ -141,16 +141,17 @@ impl Engine {
     /// Notes a conflict. Says whether the next attempt has to wait (RFC 6762 §8.1).
     fn count_conflict(&mut self, now: Instant, id: ClaimId) -> bool {
         self.claims.contest(id);
-        let Some(trouble) = self.trouble(id) else { return false };
-        while trouble.conflicts.front().is_some_and(|at| now.saturating_duration_since(*at) > CONFLICT_WINDOW)
+        let conflicts = &mut self.claims.conflicts;
+        while conflicts.front().is_some_and(|at| now.saturating_duration_since(*at) > CONFLICT_WINDOW)
+            || conflicts.len() >= MAX_CONFLICTS
         {
-            trouble.conflicts.pop_front();
+            conflicts.pop_front();
         }
-        if trouble.conflicts.len() < MAX_CONFLICTS {
-            trouble.conflicts.push_back(now);
-        }
+        conflicts.push_back(now);
+        let many = conflicts.len() >= MAX_CONFLICTS;
+        let Some(trouble) = self.trouble(id) else { return false };
         trouble.since.get_or_insert(now);
-        trouble.slow |= trouble.conflicts.len() >= MAX_CONFLICTS;
+        trouble.slow |= many;
         let slow = trouble.slow;
         count(&mut self.shared.counters.conflicts);
         slow
