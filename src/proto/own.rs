@@ -1,6 +1,6 @@
 //! The records we hold on one link: what is answered, announced, defended and taken back.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use litemap::LiteMap;
@@ -8,6 +8,7 @@ use litemap::LiteMap;
 use super::claim::ClaimId;
 use super::hash::Seeded;
 use super::names::{NameMap, Sought};
+use super::numbered::{Number, Numbered};
 use super::set::Set;
 use super::timer::after;
 use crate::name::Name;
@@ -20,8 +21,7 @@ pub(super) const MULTICAST_INTERVAL: Duration = Duration::from_secs(1);
 pub(super) const DEFENCE_INTERVAL: Duration = Duration::from_millis(250);
 
 /// A record of ours on one link, by number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct RecordKey(u32);
+pub(super) type RecordKey = Number;
 
 /// Whether a record is told to everybody or only to those who ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,7 +69,7 @@ pub(super) struct Installed {
 
 #[derive(Debug)]
 pub(super) struct Own {
-    records: BTreeMap<RecordKey, OwnRecord>,
+    records: Numbered<OwnRecord>,
     seeded: Seeded,
     names: NameMap<Set<RecordKey>>,
     claims: LiteMap<ClaimId, Vec<RecordKey>>,
@@ -78,7 +78,6 @@ pub(super) struct Own {
     /// What was held until lately, and when it was last multicast: the one-second rule goes on
     /// when it comes back.
     released: Released,
-    next: u32,
     /// Another number after every change.
     state: u64,
 }
@@ -92,21 +91,23 @@ const MAX_RELEASED: usize = 256;
 impl Own {
     pub(super) fn new(seeded: Seeded) -> Self {
         Self {
-            records: BTreeMap::new(),
+            records: Numbered::default(),
             seeded,
             names: NameMap::new(seeded),
             claims: LiteMap::new(),
             leads: BTreeSet::new(),
             released: VecDeque::new(),
-            next: 0,
             state: 0,
         }
     }
 
     /// What was multicast here and when, for a link that goes and may come back.
     pub(super) fn memory(&mut self) -> Released {
-        let held = self.records.values();
-        let held: Vec<_> = held
+        let held: Vec<_> = self
+            .records
+            .numbers()
+            .into_iter()
+            .filter_map(|key| self.records.get(key))
             .filter_map(|own| Some((own.last?, own.record.name.clone(), own.record.data.clone())))
             .collect();
         self.released.extend(held);
@@ -126,12 +127,12 @@ impl Own {
     }
 
     pub(super) fn get(&self, key: RecordKey) -> Option<&OwnRecord> {
-        self.records.get(&key)
+        self.records.get(key)
     }
 
     /// It has just been multicast.
     pub(super) fn told(&mut self, now: Instant, key: RecordKey) {
-        if let Some(own) = self.records.get_mut(&key) {
+        if let Some(own) = self.records.get_mut(key) {
             own.last = Some(now);
         }
     }
@@ -151,7 +152,7 @@ impl Own {
         &'o self,
         name: &impl Sought,
     ) -> impl Iterator<Item = (RecordKey, &'o OwnRecord)> {
-        self.at(name).iter().filter_map(|key| Some((*key, self.records.get(key)?)))
+        self.at(name).iter().filter_map(|key| Some((*key, self.records.get(*key)?)))
     }
 
     pub(super) fn of_type(&self, name: &Name, rtype: RecordType) -> impl Iterator<Item = RecordKey> {
@@ -176,7 +177,7 @@ impl Own {
     }
 
     fn data(&self, key: RecordKey) -> Option<&RecordData> {
-        self.records.get(&key).map(|own| &own.record.data)
+        self.records.get(key).map(|own| &own.record.data)
     }
 
     /// The records of a claim.
@@ -193,7 +194,7 @@ impl Own {
         for (record, telling) in wanted {
             let key = match self.find(&record.name, &record.data) {
                 Some(key) => {
-                    if let Some(own) = self.records.get_mut(&key) {
+                    if let Some(own) = self.records.get_mut(key) {
                         own.record.ttl = record.ttl;
                         if !own.owners.contains(&claim) {
                             own.owners.push(claim);
@@ -202,17 +203,18 @@ impl Own {
                     key
                 }
                 None => {
-                    let key = RecordKey(self.next);
-                    self.next = self.next.wrapping_add(1);
                     let same = |(_, name, data): &&(Instant, Name, RecordData)| {
                         *name == record.name && *data == record.data
                     };
                     let last = self.released.iter().rev().find(same).map(|(last, ..)| *last);
-                    self.names.at(&record.name).add(key, &record.data, self.seeded);
+                    let own = OwnRecord { record, telling, owners: vec![claim], last };
+                    let key = self.records.insert(own);
+                    if let Some(own) = self.records.get(key) {
+                        self.names.at(&own.record.name).add(key, &own.record.data, self.seeded);
+                    }
                     if telling == Telling::Leads {
                         self.leads.insert(key);
                     }
-                    self.records.insert(key, OwnRecord { record, telling, owners: vec![claim], last });
                     installed.added.push(key);
                     key
                 }
@@ -231,12 +233,12 @@ impl Own {
     }
 
     fn release(&mut self, claim: ClaimId, key: RecordKey, installed: &mut Installed) {
-        let Some(own) = self.records.get_mut(&key) else { return };
+        let Some(own) = self.records.get_mut(key) else { return };
         own.owners.retain(|owner| *owner != claim);
         if !own.owners.is_empty() {
             return;
         }
-        let Some(own) = self.records.remove(&key) else { return };
+        let Some(own) = self.records.remove(key) else { return };
         if let Some(keys) = self.names.get_mut(&own.record.name) {
             keys.remove(key, &own.record.data);
             if keys.is_empty() {
@@ -303,9 +305,4 @@ impl Own {
             found.extend(nsec);
         }
     }
-}
-
-#[cfg(test)]
-pub(super) fn key_for_tests(number: u32) -> RecordKey {
-    RecordKey(number)
 }

@@ -72,14 +72,16 @@ impl Prepared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::own::key_for_tests;
+    use crate::proto::numbered::Numbered;
 
     #[test]
     fn only_the_same_units_of_the_same_state_are_given_again() {
-        let unit = |n| vec![Unit { answer: key_for_tests(n), ttl: None, additionals: vec![] }];
-        let packed = |n: u32| Packed {
+        let mut records = Numbered::default();
+        let keys: Vec<RecordKey> = (0..100).map(|_| records.insert(())).collect();
+        let unit = |n: usize| vec![Unit { answer: keys[n], ttl: None, additionals: vec![] }];
+        let packed = |n: usize| Packed {
             payload: Bytes::copy_from_slice(&n.to_be_bytes()),
-            records: Arc::new([key_for_tests(n)]),
+            records: Arc::new([keys[n]]),
         };
         let mut prepared = Prepared::default();
         assert!(prepared.find((0, 1440), &unit(1)).is_none());

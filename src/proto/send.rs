@@ -1,6 +1,6 @@
 //! From records that are due to datagrams: additionals, sections, sizes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use litemap::LiteMap;
@@ -49,7 +49,7 @@ impl Link {
             unit.additionals.retain(|key| !answers.contains(key));
         }
         // … nor of a second one. What goes to both families comes first.
-        let mut told: BTreeMap<RecordKey, Families> = BTreeMap::new();
+        let mut told: LiteMap<RecordKey, Families> = LiteMap::new();
         for (to, mut units) in groups.into_iter().rev() {
             units.retain(|unit| {
                 let leads = self.is_lead(unit.answer);
@@ -92,14 +92,14 @@ impl Link {
     /// The answers that may go out now, with their additionals. One that the one-second rule
     /// withholds waits for the end of that second, and so does everything that is to go out
     /// with it: sent alone, that would hold it up for another second, and so on.
-    fn take_due(&mut self, now: Instant, shared: &mut Shared) -> BTreeMap<RecordKey, Vec<RecordKey>> {
-        let mut due: BTreeMap<RecordKey, Vec<RecordKey>> = std::mem::take(&mut self.answers.due)
+    fn take_due(&mut self, now: Instant, shared: &mut Shared) -> LiteMap<RecordKey, Vec<RecordKey>> {
+        let mut due: LiteMap<RecordKey, Vec<RecordKey>> = std::mem::take(&mut self.answers.due)
             .into_iter()
             .filter(|key| self.answers.pending.contains_key(key))
             .map(|key| (key, self.own.additionals(key)))
             .collect();
-        let mut holds: BTreeMap<RecordKey, Instant> = BTreeMap::new();
-        let hold = |holds: &mut BTreeMap<RecordKey, Instant>, key: RecordKey, until: Instant| {
+        let mut holds: LiteMap<RecordKey, Instant> = LiteMap::new();
+        let hold = |holds: &mut LiteMap<RecordKey, Instant>, key: RecordKey, until: Instant| {
             let at = holds.entry(key).or_insert(until);
             *at = until.max(*at);
         };
