@@ -308,8 +308,8 @@ impl Engine {
 
 /// RFC 6762 §8.2.1: both sets in order, pair by pair; who has records left over wins.
 fn compare(ours: &mut [Record], theirs: &mut [Record]) -> Ordering {
-    ours.sort_by(Record::tie_break);
-    theirs.sort_by(Record::tie_break);
+    ours.sort_unstable_by(Record::tie_break);
+    theirs.sort_unstable_by(Record::tie_break);
     for (our, their) in ours.iter().zip(theirs.iter()) {
         match our.tie_break(their) {
             Ordering::Equal => {}

@@ -102,7 +102,7 @@ impl Link {
             IpAddr::V4(v4) => v4.is_link_local(),
             IpAddr::V6(v6) => v6.is_unicast_link_local(),
         };
-        found.sort_by_key(|address| (address.is_ipv6(), link_local(address), *address));
+        found.sort_unstable_by_key(|address| (address.is_ipv6(), link_local(address), *address));
         found.dedup();
         found
     }
