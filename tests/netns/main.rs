@@ -34,6 +34,8 @@ mod conflicts;
 #[cfg(target_os = "linux")]
 mod corpus;
 #[cfg(target_os = "linux")]
+mod dnssd_js;
+#[cfg(target_os = "linux")]
 mod doctor;
 #[cfg(target_os = "linux")]
 mod exo_node;
@@ -115,6 +117,7 @@ const TESTS: &[&[harness::Test]] = &[
     wire::TESTS,
     questions::TESTS,
     zeroconf::TESTS,
+    dnssd_js::TESTS,
     exo_node::TESTS,
     checks::TESTS,
 ];

@@ -91,10 +91,20 @@ pub fn available() -> Result<(), String> {
 
 /// The node in JavaScript is there.
 pub fn js_available() -> Result<(), String> {
+    js_package("@libp2p/mdns")
+}
+
+/// What runs in JavaScript, with the packages it needs.
+pub fn js_folder() -> PathBuf {
+    folder().join("js")
+}
+
+/// A package of JavaScript is there, and what runs it.
+pub fn js_package(name: &str) -> Result<(), String> {
     if find_program("node").is_none() {
         return Err("needs the program `node` (package nodejs)".to_owned());
     }
-    let installed = folder().join("js/node_modules/@libp2p/mdns");
+    let installed = js_folder().join("node_modules").join(name);
     if installed.is_dir() {
         Ok(())
     } else {

@@ -4,6 +4,7 @@
 pub mod avahi;
 pub mod capture;
 pub mod cli;
+pub mod dnssd_js;
 pub mod flood;
 pub mod lan;
 pub mod libp2p;
@@ -43,6 +44,8 @@ pub enum Need {
     Libp2p,
     /// A node of libp2p in JavaScript.
     Js,
+    /// ciao and bonjour-service, in JavaScript.
+    DnssdJs,
     /// Minutes: with `SALUT_LONG=1` only.
     Long,
     /// All the room there is: what is measured must not compete with other tests. Only where
@@ -70,6 +73,7 @@ impl Need {
             Self::ExoNode => cli::exo_node().map(drop),
             Self::Libp2p => libp2p::available(),
             Self::Js => libp2p::js_available(),
+            Self::DnssdJs => dnssd_js::available(),
             Self::Nft | Self::Cc | Self::Python | Self::Dig | Self::Long | Self::Quiet => Ok(()),
         }
     }
