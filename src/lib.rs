@@ -59,6 +59,8 @@ pub mod standards {}
 pub mod conformance {}
 #[doc = include_str!("../docs/NETWORKS.md")]
 pub mod networks {}
+#[doc = include_str!("../docs/PEERS.md")]
+pub mod peers {}
 #[doc = include_str!("../docs/SECURITY.md")]
 pub mod security {}
 #[cfg(feature = "sim")]
