@@ -123,6 +123,25 @@ fn repeated_questions_carry_known_answers_with_the_ttl_that_is_left() {
 }
 
 #[test]
+fn known_answers_count_down_from_the_ttl_that_was_sent_however_long() {
+    proves!("6762-7.1-known-answers", "6762-7.1-known-half");
+    let mut scene = Scene::new();
+    scene.browse();
+    scene.next(secs(1));
+    let heard = scene.now();
+    scene.hear(&response().answer(&pointer(1, 28_800)));
+    let sent = scene.run(secs(3500)).into_iter();
+    let sent: Vec<Sent> = sent.filter(|sent| sent.questions.contains(&QUESTION.to_owned())).collect();
+    for question in &sent {
+        let age = (question.at - heard).as_secs_f64().ceil();
+        // It is believed for 4500 s, and new to nobody in the first half of that.
+        let listed = if age <= 2250.0 { vec![pointer(1, 28_800 - age as u32)] } else { vec![] };
+        same(&question.answers, &listed);
+    }
+    assert!(sent.len() > 10);
+}
+
+#[test]
 fn known_answers_never_carry_the_cache_flush_bit() {
     proves!("6762-10.2-known-bit");
     let mut scene = Scene::new();

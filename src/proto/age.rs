@@ -100,7 +100,7 @@ impl Cache {
             .map(|percent| {
                 // To the microsecond: of all who wait for the same part of the same lifetime one
                 // asks first, and is heard by the others before they do.
-                let thousandth = Duration::from_secs(entry.ttl.into()).checked_div(1000).unwrap_or_default();
+                let thousandth = entry.life().checked_div(1000).unwrap_or_default();
                 let spread = thousandth.saturating_mul(REFRESH_JITTER);
                 after(entry.part(percent.saturating_mul(10)), rng.between(Duration::ZERO, spread))
             });

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::age::{Ages, GRACE};
-use super::entry::Entry;
+use super::entry::{Entry, life_of};
 use super::hash::Seeded;
 use super::io::Family;
 use super::link::Families;
@@ -124,11 +124,10 @@ impl Cache {
         if let Some(key) = self.find(name, data) {
             return self.hear_known(now, key, ttl, source, wanted, rng);
         }
-        let ttl = ttl.min(MAX_TTL_SECONDS);
         if ttl == 0 {
             return Heard::Nothing;
         }
-        let expires = after(now, Duration::from_secs(ttl.into()));
+        let expires = after(now, life_of(ttl));
         if !self.make_room_at(name, data.record_type()) || (wanted.is_none() && !self.make_room(source)) {
             return Heard::Nothing;
         }
@@ -165,7 +164,6 @@ impl Cache {
         wanted: Option<AskKey>,
         rng: &mut Rng,
     ) -> Heard {
-        let ttl = ttl.min(MAX_TTL_SECONDS);
         if ttl == 0 {
             // RFC 6762 §10.1: kept one more second, so that another holder can rescue it.
             self.shorten(key, after(now, GRACE));
@@ -189,7 +187,7 @@ impl Cache {
         }
         entry.families.set(Family::of(source), true);
         entry.received = now;
-        entry.expires = after(now, Duration::from_secs(ttl.into()));
+        entry.expires = after(now, life_of(ttl));
         entry.source = source;
         entry.unanswered = None;
         self.list(key);

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use super::cache::MAX_TTL_SECONDS;
 use super::link::Families;
 use super::query::AskKey;
 use super::timer::after;
@@ -16,6 +17,7 @@ const BREATH: Duration = Duration::from_millis(100);
 pub(super) struct Entry {
     pub(super) name: Name,
     pub(super) data: RecordData,
+    /// As it was sent; see [`life_of`].
     pub(super) ttl: u32,
     /// How many refreshes have been asked for; past the last one while it is leaving.
     pub(super) stage: u8,
@@ -40,13 +42,25 @@ pub(super) struct Unanswered {
     pub(super) count: u32,
 }
 
+/// How long a record with this TTL is believed.
+pub(super) fn life_of(ttl: u32) -> Duration {
+    Duration::from_secs(ttl.min(MAX_TTL_SECONDS).into())
+}
+
 impl Entry {
-    /// The remaining time to live in whole seconds, if it is at least half of the full one:
-    /// what may stand in a known-answer list (RFC 6762 §7.1).
+    /// The remaining time to live in whole seconds, if the record is in the first half of its
+    /// life: what may stand in a known-answer list (RFC 6762 §7.1). The holder compares it with
+    /// the TTL that it sent, however long that is.
     pub(super) fn known_ttl(&self, now: Instant) -> Option<u32> {
         let left = self.expires.saturating_duration_since(now);
-        (left >= Duration::from_secs(self.ttl.into()).checked_div(2)?)
-            .then(|| u32::try_from(left.as_secs()).unwrap_or(self.ttl))
+        let life = self.life();
+        let beyond = Duration::from_secs(self.ttl.into()).saturating_sub(life);
+        (left >= life.checked_div(2)?)
+            .then(|| u32::try_from(left.saturating_add(beyond).as_secs()).unwrap_or(self.ttl))
+    }
+
+    pub(super) fn life(&self) -> Duration {
+        life_of(self.ttl)
     }
 
     /// Whether the very same was heard from the same source a moment ago.
@@ -62,7 +76,7 @@ impl Entry {
     }
 
     pub(super) fn part(&self, thousandths: u32) -> Instant {
-        let whole = Duration::from_secs(self.ttl.into());
+        let whole = self.life();
         let part = whole.checked_mul(thousandths).and_then(|d| d.checked_div(1000)).unwrap_or(whole);
         after(self.received, part)
     }
