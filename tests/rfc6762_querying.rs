@@ -92,6 +92,40 @@ fn a_second_browse_of_the_same_type_asks_nothing_of_its_own() {
 }
 
 #[test]
+fn a_question_that_ends_and_begins_anew_is_not_asked_twice_in_a_second() {
+    proves!("6762-5.2-intervals");
+    let mut scene = Scene::new();
+    let id = scene.browse();
+    let asked = scene.next(secs(1)).at;
+    scene.run(ms(300));
+    scene.drive(|engine, now| engine.stop_browse(now, id));
+    scene.run(ms(200));
+    scene.browse();
+    let next = scene.next(secs(2));
+    assert_eq!(next.questions, [QUESTION]);
+    assert_eq!(next.at - asked, secs(1));
+    assert_eq!(gaps(&scene.run(secs(10))), [2000, 4000]);
+    // Nor when an instance moves to another host and back.
+    scene.hear(&response().answer(&pointer(1, 4500)));
+    let sent: Vec<Sent> = (0..20)
+        .flat_map(|round| {
+            let host = if round % 2 == 0 { "beta" } else { "gamma" };
+            let line = format!("node\\0321._exo._tcp.local 120 flush SRV 0 0 1 {host}.local");
+            scene.hear(&response().answer(&line));
+            scene.run(ms(150))
+        })
+        .collect();
+    for question in ["beta.local A", "gamma.local AAAA"] {
+        let sent: Vec<Sent> = sent
+            .iter()
+            .filter(|sent| sent.questions.iter().any(|asked| asked == question))
+            .cloned()
+            .collect();
+        assert!(sent.len() > 1 && gaps(&sent).iter().all(|gap| *gap >= 1000), "{question}: {sent:#?}");
+    }
+}
+
+#[test]
 fn a_browse_that_ended_asks_nothing() {
     proves!("6762-5.2-no-client");
     let mut scene = Scene::new();

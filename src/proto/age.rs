@@ -4,10 +4,10 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
+use super::asks::AskKey;
 use super::cache::{Cache, CacheKey};
 use super::entry::Entry;
 use super::numbered::Numbered;
-use super::query::AskKey;
 use super::rng::Rng;
 use super::timer::after;
 use crate::name::Name;

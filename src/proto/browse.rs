@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use litemap::LiteMap;
 
+use super::asks::AskKey;
 use super::crowd::{Shares, Standing};
 use super::hash::Seeded;
 use super::io::{BrowseId, Event, ResolveId};
 use super::link::{Link, Shared};
 use super::numbered::{Number, Numbered};
-use super::query::AskKey;
 use super::timer::{Timer, after};
 use crate::name::{HostName, InstanceName, Name, ServiceType};
 use crate::service::{Change, Instance, Lost};

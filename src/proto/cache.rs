@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::age::{Ages, GRACE};
+use super::asks::AskKey;
 use super::entry::{Entry, life_of};
 use super::hash::Seeded;
 use super::io::Family;
 use super::link::Families;
 use super::names::Sought as _;
 use super::numbered::{Number, Numbered};
-use super::query::AskKey;
 use super::rng::Rng;
 use super::room::{Limits, Room};
 use super::set::Set;

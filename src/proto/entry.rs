@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use super::asks::AskKey;
 use super::cache::MAX_TTL_SECONDS;
 use super::link::Families;
-use super::query::AskKey;
 use super::timer::after;
 use crate::name::Name;
 use crate::wire::RecordData;

@@ -9,6 +9,7 @@ use litemap::LiteMap;
 
 use bytes::Bytes;
 
+use super::asks::Asks;
 use super::browse::Instances;
 use super::cache::Cache;
 use super::claim::{ClaimId, Phase};
@@ -17,7 +18,6 @@ use super::hash::Seeded;
 use super::io::{Event, Family, GROUP_V4, GROUP_V6, LinkIndex, LinkState, Transmit};
 use super::own::Own;
 use super::prepared::Prepared;
-use super::query::Asks;
 use super::respond::Answers;
 use super::rng::Rng;
 use super::room::Limits;

@@ -35,6 +35,7 @@
 
 mod age;
 mod announce;
+mod asks;
 mod browse;
 mod cache;
 mod claim;

@@ -4,11 +4,11 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use super::asks::{AskKey, Asks, FIRST_INTERVAL};
 use super::cache::{Cache, CacheKey};
 use super::entry::Unanswered;
 use super::io::Family;
 use super::link::{Families, Link, Shared};
-use super::query::{AskKey, Asks, FIRST_INTERVAL};
 use super::rng::Rng;
 use super::timer::{Timer, after};
 use crate::name::Name;

@@ -1,17 +1,12 @@
 //! Asking: when a question is sent, what goes with it, and when it need not be sent at all.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use litemap::LiteMap;
 
-use bytes::Bytes;
-
-use super::hash::Seeded;
+use super::asks::{Ask, AskKey, FIRST_INTERVAL};
 use super::link::{Families, Link, Shared};
-use super::names::{NameMap, Sought};
-use super::numbered::{Number, Numbered};
-use super::overhear::Trusted;
 use super::timer::{Timer, after};
 use crate::name::Name;
 use crate::wire::{MAX_SENT_BYTES, Packer, RecordType, Section};
@@ -20,12 +15,6 @@ use crate::wire::{MAX_SENT_BYTES, Packer, RecordType, Section};
 /// not ask together.
 const FIRST_DELAY: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(120));
 
-/// The second follows after this; every further interval doubles (RFC 6762 §5.2).
-pub(super) const FIRST_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Intervals stop growing here (RFC 6762 §5.2).
-pub(super) const MAX_INTERVAL: Duration = Duration::from_secs(3600);
-
 /// How long after a question that asked for it a unicast reply is welcome (RFC 6762 §6).
 pub(super) const UNICAST_WINDOW: Duration = Duration::from_secs(2);
 
@@ -33,115 +22,6 @@ pub(super) const UNICAST_WINDOW: Duration = Duration::from_secs(2);
 /// this many, some three hundred names; the rest is not listed (RFC 6762 §7.1 makes that no
 /// duty).
 const RUMOUR_PACKETS: usize = 6;
-
-/// A question on one link.
-pub(super) type AskKey = Number;
-
-#[derive(Debug)]
-pub(super) struct Ask {
-    pub(super) name: Name,
-    pub(super) rtype: RecordType,
-    /// How many browses, instances and resolves want it.
-    pub(super) clients: u32,
-    /// How often it was asked, by us or by somebody else in our place.
-    pub(super) sent: u32,
-    pub(super) last: Option<Instant>,
-    /// The wait after the next one.
-    pub(super) interval: Duration,
-    /// The next one by back-off; none while a unique answer is in hand.
-    pub(super) next: Option<Instant>,
-    /// A cached answer wants to be refreshed with the next one.
-    pub(super) refresh: bool,
-    /// Families on which another host just asked it (RFC 6762 §7.3).
-    pub(super) heard: Families,
-    /// When that was, for a question with its answer in hand.
-    pub(super) heard_at: Option<Instant>,
-    /// It waited for the link to come up: it may ask for a unicast reply (RFC 6762 §5.4).
-    pub(super) waited: bool,
-    /// Until when a unicast reply is welcome.
-    pub(super) unicast_until: Option<Instant>,
-    /// Intervals stop growing here.
-    most: Duration,
-    /// Asked for a tap: at once, and alone in its message.
-    prompt: bool,
-    /// It waits a little for one of many to ask first.
-    spread: bool,
-}
-
-impl Ask {
-    /// A new series of questions begins at `at`, or a little later: nothing is asked twice
-    /// within a second (RFC 6762 §5.2).
-    fn restart(&mut self, at: Instant) -> Instant {
-        let at = self.last.map_or(at, |last| at.max(after(last, FIRST_INTERVAL)));
-        self.sent = 0;
-        self.interval = FIRST_INTERVAL;
-        self.next = Some(at);
-        self.heard = Families::NONE;
-        at
-    }
-
-    /// Whether one answer is all there can be.
-    fn is_unique(&self) -> bool {
-        self.rtype != RecordType::PTR
-    }
-}
-
-#[derive(Debug)]
-pub(super) struct Asks {
-    pub(super) asks: Numbered<Ask>,
-    names: NameMap<Vec<AskKey>>,
-    /// The instant of the first question scheduled last: the next one joins it.
-    first_at: Option<Instant>,
-    /// What is to be sent when the current input has been dealt with.
-    due: Vec<AskKey>,
-    pub(super) trusted: LiteMap<SocketAddr, Trusted>,
-}
-
-impl Asks {
-    pub(super) fn new(seeded: Seeded) -> Self {
-        Self {
-            asks: Numbered::default(),
-            names: NameMap::new(seeded),
-            first_at: None,
-            due: Vec::new(),
-            trusted: LiteMap::new(),
-        }
-    }
-
-    pub(super) fn find(&self, name: &impl Sought, rtype: RecordType) -> Option<AskKey> {
-        self.names
-            .get(name)?
-            .iter()
-            .find(|key| self.asks.get(**key).is_some_and(|ask| ask.rtype == rtype))
-            .copied()
-    }
-
-    pub(super) fn get(&self, name: &Name, rtype: RecordType) -> Option<&Ask> {
-        self.asks.get(self.find(name, rtype)?)
-    }
-
-    /// Any question about this name.
-    pub(super) fn any_at(&self, name: &impl Sought) -> Option<AskKey> {
-        self.names.get(name)?.first().copied()
-    }
-
-    /// Whether any question is to be sent now.
-    pub(super) fn is_due(&self) -> bool {
-        !self.due.is_empty()
-    }
-
-    /// Whether any question about this name is active.
-    pub(super) fn names(&self, name: &impl Sought) -> bool {
-        self.names.contains(name)
-    }
-
-    /// Whether a question of the last two seconds asked for a unicast reply with this record.
-    pub(super) fn welcomes_unicast(&self, now: Instant, name: &impl Sought, rtype: RecordType) -> bool {
-        self.find(name, rtype)
-            .and_then(|key| self.asks.get(key)?.unicast_until)
-            .is_some_and(|until| now <= until)
-    }
-}
 
 impl Link {
     /// One more client wants this question asked here.
@@ -157,28 +37,10 @@ impl Link {
             ask.clients = ask.clients.saturating_add(1);
             return;
         }
-        let ask = Ask {
-            name: name.clone(),
-            rtype,
-            clients: 1,
-            sent: 0,
-            last: None,
-            interval: FIRST_INTERVAL,
-            next: None,
-            refresh: false,
-            heard: Families::NONE,
-            heard_at: None,
-            waited,
-            unicast_until: None,
-            most: MAX_INTERVAL,
-            prompt: false,
-            spread: false,
-        };
-        let unique = ask.is_unique();
-        let key = self.asks.asks.insert(ask);
-        self.asks.names.at(name).push(key);
+        let key = self.asks.begin(now, name, rtype, waited);
         self.cache.attend(name, rtype, Some(key), &mut shared.rng);
         self.hear_ourselves(now, name, rtype, shared);
+        let unique = self.asks.asks.get(key).is_some_and(Ask::is_unique);
         if !(unique && self.has_answer(name, rtype)) {
             self.start_asking(now, key, shared);
         }
@@ -192,13 +54,7 @@ impl Link {
         if ask.clients > 0 {
             return;
         }
-        self.asks.asks.remove(key);
-        if let Some(keys) = self.asks.names.get_mut(name) {
-            keys.retain(|other| *other != key);
-            if keys.is_empty() {
-                self.asks.names.remove(name);
-            }
-        }
+        self.asks.end(key);
         shared.timers.cancel(&Timer::Question(self.index, key));
         self.cache.attend(name, rtype, None, &mut shared.rng);
     }

@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use super::asks::FIRST_INTERVAL;
 use super::io::ResolveId;
 use super::link::{Link, Shared};
-use super::query::FIRST_INTERVAL;
 use super::timer::after;
 use crate::name::Name;
 use crate::txt::Txt;

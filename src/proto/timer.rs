@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use super::asks::AskKey;
 use super::cache::CacheKey;
 use super::claim::ClaimId;
 use super::continuation::ContinuationId;
 use super::io::{AnnouncementId, Cause, LinkIndex};
 use super::own::RecordKey;
-use super::query::AskKey;
 use super::unicast::ReplyId;
 
 /// What a state machine wants to be woken for. One instant each: setting it again moves it.
