@@ -65,18 +65,38 @@ fn a_link_that_comes_up_again_is_probed_and_announced_on() {
 }
 
 #[test]
-fn a_family_that_opens_is_announced_on() {
-    proves!("6762-8-new-link");
+fn a_family_that_opens_is_probed_and_announced_on() {
+    proves!("6762-8-new-link", "6762-8-startup");
     let mut scene = Scene::announced();
     scene.set_link(|state| {
         Some(LinkState { v6: vec![("fe80::1".parse().unwrap(), 64)], v6_open: true, ..state })
     });
+    let opened = scene.now();
     let sent = scene.run(secs(30));
-    let v6: Vec<&Sent> = sent.iter().filter(|sent| sent.to.is_ipv6() && !sent.is_query()).collect();
-    assert!(v6.len() >= 2);
+    let v6: Vec<Sent> = sent.into_iter().filter(|sent| sent.to.is_ipv6()).collect();
+    between(v6[0].at - opened, 0, 250);
+    assert_eq!(gaps(&v6), [250, 250, 250, 1000, 2000]);
+    let (probes, v6) = v6.split_at(3);
+    for probe in probes {
+        assert!(probe.is_probe() && probe.authorities.contains(&"alpha.local 120 AAAA fe80::1".to_owned()));
+        same(&probe.questions, &["alpha.local QU ANY", "node._exo._tcp.local QU ANY"]);
+    }
     for line in NODE_RECORDS.iter().chain(&["alpha.local 120 flush AAAA fe80::1"]) {
         assert!(v6.iter().filter(|sent| sent.has(line)).count() >= 2, "{line}");
     }
+}
+
+#[test]
+fn addresses_of_a_family_that_closes_as_another_opens_are_taken_back() {
+    proves!("6762-10.1-goodbye");
+    let mut scene = Scene::announced();
+    scene.set_link(|state| {
+        let v6 = vec![("fe80::1".parse().unwrap(), 64)];
+        Some(LinkState { v4: Vec::new(), v4_open: false, v6, v6_open: true, ..state })
+    });
+    let sent = scene.run(secs(30));
+    assert_eq!(sent[0].answers, ["alpha.local 0 flush A 10.0.0.1"]);
+    assert!(sent[1].is_probe() && sent.last().unwrap().has("alpha.local 120 flush AAAA fe80::1"));
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::respond::SHARED_DELAY;
 use super::room::Limits;
 use super::timer::{Timer, after};
 use super::{Engine, say};
+use crate::wire::{Record, RecordData};
 
 /// What was cached before a sleep is believed so long after it: time for three questions.
 const WAKE_DOUBT: Duration = Duration::from_secs(4);
@@ -122,6 +123,12 @@ impl Engine {
             self.add_link(now, index, state);
             return;
         }
+        if opened {
+            // RFC 6762 §8: who speaks only this family was never asked for the names.
+            self.probe_again(now, index);
+            self.on(index, |link, shared| link.ask_again(now, true, false, shared));
+            return;
+        }
         if addresses {
             // RFC 6762 §8.4: the new set is announced; it need not be probed.
             let hosts = self.claims.hosts.keys().map(|id| ClaimId::Host(*id));
@@ -131,17 +138,28 @@ impl Engine {
                 self.update_claim(now, index, id);
             }
         }
-        if opened {
-            self.announce_again(now, index);
-            self.on(index, |link, shared| link.ask_again(now, true, false, shared));
-        }
     }
 
     /// A link is usable again, or the machine woke: probe, announce, ask (RFC 6762 §8).
     fn come_back(&mut self, now: Instant, index: LinkIndex) {
         let Some(link) = self.links.get_mut(&index) else { return };
         link.ask_again(now, true, true, &mut self.shared);
+        self.probe_again(now, index);
+    }
+
+    /// All names are probed for on a link, in one message, and then announced.
+    fn probe_again(&mut self, now: Instant, index: LinkIndex) {
+        let Some(link) = self.links.get(&index) else { return };
         let claims: Vec<ClaimId> = link.claims.keys().copied().collect();
+        let (v4, v6) = (!link.state.v4.is_empty(), !link.state.v6.is_empty());
+        let mut gone: Vec<Record> = claims.iter().flat_map(|id| self.uninstall(now, index, *id)).collect();
+        // Addresses without a successor, whose cache-flush bit would take them back (§8.4).
+        gone.retain(|record| match record.data {
+            RecordData::A(_) => !v4,
+            RecordData::Aaaa(_) => !v6,
+            _ => false,
+        });
+        self.on(index, |link, shared| link.goodbye(now, &gone, shared));
         let wait = self.shared.rng.between(Duration::ZERO, PROBE_DELAY);
         for id in claims {
             self.restart_claim(now, index, id, Some(wait));
