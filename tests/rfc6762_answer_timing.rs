@@ -219,6 +219,58 @@ fn what_one_family_has_heard_from_another_host_is_told_once_on_the_other() {
     }
 }
 
+#[test]
+fn an_answer_that_was_packed_before_keeps_to_the_same_rules() {
+    proves!("6762-6-one-second", "6762-7.4-duplicate-answer");
+    let pointer = query().ask("_exo._tcp.local PTR");
+    let over = |sent: &[Sent], to: &str| -> Vec<Sent> {
+        sent.iter().filter(|sent| sent.to.to_string() == to).cloned().collect()
+    };
+    for seed in 0..20 {
+        let mut scene = Scene::dual(seed);
+        scene.announce(node());
+        scene.run(secs(10));
+        scene.hear(&pointer);
+        let first = scene.batch(secs(1));
+        assert_eq!(first.len(), 2);
+        for _ in 0..3 {
+            scene.run(secs(2));
+            let asked = scene.now();
+            scene.hear(&pointer);
+            let again = scene.batch(secs(1));
+            between(again[0].at - asked, 20, 120);
+            for (one, other) in again.iter().zip(&first) {
+                assert_eq!((one.to, &one.bytes), (other.to, &other.bytes));
+            }
+        }
+        // What goes with it has just been told: it waits, and is kept apart from it.
+        scene.run(secs(2));
+        scene.hear(&query().ask("alpha.local A"));
+        let mut sent = scene.batch(ms(10));
+        scene.hear(&pointer);
+        sent.extend(scene.run(secs(3)));
+        assert_eq!(sent.len(), 4, "{sent:#?}");
+        is_kept_apart(&over(&sent, GROUP), secs(1));
+        // A second answer is due as well: both are told, each record once.
+        scene.hear(&pointer.clone().ask("node._exo._tcp.local TXT"));
+        let both = scene.run(secs(1));
+        assert_eq!(told_once(&both, GROUP).len(), first[0].records().len());
+        // Another host answers on one family: it goes to the other alone.
+        scene.run(secs(2));
+        scene.hear(&pointer);
+        scene.run(ms(5));
+        scene.hear_from(NEIGHBOUR, &response().answer("_exo._tcp.local 4500 PTR node._exo._tcp.local"));
+        let sent = scene.run(secs(1));
+        assert_eq!((sent.len(), over(&sent, GROUP).len()), (1, 0), "{sent:#?}");
+        // Somebody takes it back: it is told at once, whenever that was last done (§10.1).
+        scene.hear(&response().answer("_exo._tcp.local 0 PTR node._exo._tcp.local"));
+        assert!(
+            scene.run(secs(1)).iter().any(|sent| sent.has("_exo._tcp.local 4500 PTR")),
+            "rescued at once"
+        );
+    }
+}
+
 // ---- defence
 
 /// The stranger probes for the node's name with a lesser proposal.

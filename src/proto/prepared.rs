@@ -34,6 +34,8 @@ pub(super) struct Packed {
 struct Message {
     units: Vec<Unit>,
     packed: Packed,
+    /// It holds these answers with all that belongs to them.
+    whole: bool,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +47,31 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
+    /// The message of these answers with all that belongs to them, if it was packed when the
+    /// records and the limit were as they are now.
+    pub(super) fn whole(
+        &self,
+        made_of: (u64, usize),
+        answers: impl Iterator<Item = (RecordKey, Option<u32>)> + Clone,
+    ) -> Option<Packed> {
+        if self.made_of != made_of {
+            return None;
+        }
+        let of = |message: &&Message| {
+            message.whole && message.units.iter().map(|unit| (unit.answer, unit.ttl)).eq(answers.clone())
+        };
+        self.messages.iter().find(of).map(|message| message.packed.clone())
+    }
+
+    /// These answers have just been sent as they are, with nothing left out of what belongs to
+    /// them.
+    pub(super) fn mark_whole(&mut self, units: &[Unit]) {
+        if let Some(message) = self.messages.iter_mut().find(|message| message.units == units) {
+            let has = |key| message.packed.records.contains(key);
+            message.whole = units.iter().all(|unit| unit.additionals.iter().all(has));
+        }
+    }
+
     /// The message of these units, if it was packed when the records and the limit were as they
     /// are now.
     pub(super) fn find(&self, made_of: (u64, usize), units: &[Unit]) -> Option<Packed> {
@@ -65,7 +92,7 @@ impl Prepared {
         if self.messages.len() >= MAX_PREPARED {
             self.messages.pop_front();
         }
-        self.messages.push_back(Message { units: units.to_vec(), packed: packed.clone() });
+        self.messages.push_back(Message { units: units.to_vec(), packed: packed.clone(), whole: false });
     }
 }
 
@@ -92,9 +119,21 @@ mod tests {
         assert!(prepared.find((1, 1440), &unit(2)).is_none());
         assert!(prepared.find((2, 1440), &unit(1)).is_none());
         assert!(prepared.find((1, 1280), &unit(1)).is_none());
+        let answers = |n: usize| std::iter::once((keys[n], None));
+        assert!(prepared.whole((1, 1440), answers(1)).is_none());
+        prepared.mark_whole(&unit(1));
+        assert!(prepared.whole((1, 1440), answers(1)).is_some());
+        assert!(prepared.whole((2, 1440), answers(1)).is_none());
+        assert!(prepared.whole((1, 1440), answers(1).chain(answers(2))).is_none());
+        assert!(prepared.whole((1, 1440), std::iter::once((keys[1], Some(1)))).is_none());
         for n in 0..100 {
             prepared.keep((1, 1440), &unit(n), &packed(n));
         }
         assert_eq!(prepared.messages.len(), MAX_PREPARED);
+        // What had no room for an additional is not whole.
+        let lacks = vec![Unit { answer: keys[1], ttl: None, additionals: vec![keys[2]] }];
+        prepared.keep((1, 1440), &lacks, &packed(1));
+        prepared.mark_whole(&lacks);
+        assert!(prepared.whole((1, 1440), answers(1)).is_none());
     }
 }

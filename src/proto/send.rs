@@ -11,7 +11,7 @@ use tracing::trace;
 use super::link::{Families, Link, Shared};
 use super::own::{MULTICAST_INTERVAL, RecordKey};
 use super::prepared::{Packed, Unit};
-use super::respond::Rule;
+use super::respond::{Pending, Rule};
 use super::timer::Timer;
 use super::unicast::Asked;
 use crate::wire::{MAX_SENT_BYTES, Packer, Record, Section};
@@ -24,13 +24,15 @@ impl Link {
     /// and the unicast replies.
     pub(super) fn flush_answers(&mut self, now: Instant, shared: &mut Shared) {
         self.flush_replies(now, shared);
-        if self.answers.due.is_empty() {
+        if self.answers.due.is_empty() || self.send_again(now, shared) {
             return;
         }
         let due = self.take_due(now, shared);
         let mut groups: LiteMap<Families, Vec<Unit>> = LiteMap::new();
+        let mut as_usual = true;
         for (key, mut additionals) in due {
             let Some(pending) = self.answers.pending.remove(&key) else { continue };
+            as_usual &= pending.rule == Rule::Second;
             let to = pending.to.and(self.open());
             if to.is_empty() {
                 continue;
@@ -50,6 +52,7 @@ impl Link {
         }
         // … nor of a second one. What goes to both families comes first.
         let mut told: LiteMap<RecordKey, Families> = LiteMap::new();
+        as_usual &= groups.len() == 1;
         for (to, mut units) in groups.into_iter().rev() {
             units.retain(|unit| {
                 let leads = self.is_lead(unit.answer);
@@ -81,12 +84,43 @@ impl Link {
                         let on = told.entry(*key).or_insert(Families::NONE);
                         *on = on.with(to);
                     }
+                    if as_usual && count == answers.len() {
+                        self.prepared.mark_whole(rest);
+                    }
                 } else {
                     trace!(link = %self.state.name, record = ?rest.first(), "a record too large to send");
                 }
                 rest = rest.get_mut(count..).unwrap_or_default();
             }
         }
+    }
+
+    /// Sends what was sent before, if just that is due: nothing else is pending that it might
+    /// wait for, no record in it is withheld, and it goes to all.
+    fn send_again(&mut self, now: Instant, shared: &mut Shared) -> bool {
+        let open = self.open();
+        let pending = &self.answers.pending;
+        let is_usual = |pending: &Pending| {
+            pending.due <= now && pending.rule == Rule::Second && pending.to.and(open) == open
+        };
+        if open.is_empty() || !pending.values().all(is_usual) {
+            return false;
+        }
+        let made_of = (self.own.state(), self.limit());
+        let answers = pending.iter().map(|(key, pending)| (*key, pending.ttl));
+        let Some(packed) = self.prepared.whole(made_of, answers) else { return false };
+        let free = |key: &RecordKey| self.free_at(*key, Rule::Second, &[]).is_none_or(|at| at <= now);
+        if !packed.records.iter().all(free) || self.may_multicast(now).is_err() {
+            return false;
+        }
+        self.answers.pending.clear();
+        self.answers.due.clear();
+        trace!(link = %self.state.name, bytes = packed.payload.len(), "multicast answer, as before");
+        self.multicast(now, &packed.payload, open, shared);
+        for key in &*packed.records {
+            self.own.told(now, *key);
+        }
+        true
     }
 
     /// The answers that may go out now, with their additionals. One that the one-second rule
