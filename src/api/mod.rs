@@ -214,8 +214,9 @@ impl Mdns {
     /// Asks for the addresses of a host, such as `alpha.local`; one [`Resolved`] for each
     /// interface on which it has any.
     ///
-    /// Returns as soon as both families are answered or denied, or half a second after the
-    /// first address, in any case after `timeout`.
+    /// Returns as soon as both families are answered or denied on every interface. The other
+    /// family gets half a second from the first address on, and interfaces on which nobody
+    /// answers get 200 ms; in any case it returns after `timeout`.
     ///
     /// ```no_run
     /// # async fn f(mdns: salut::Mdns) -> Result<(), salut::Error> {

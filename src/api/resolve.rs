@@ -4,14 +4,18 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use super::{Error, Mdns};
 use crate::name::HostName;
 use crate::net::{Command, Found};
 use crate::service::{Interface, scoped};
 
-/// After the first address the other family, and other interfaces, get this long.
+/// After the first address the other family of an interface gets this long.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// … and other interfaces this: there the question leaves up to 100 ms later (RFC 6762 §5.2).
+const OTHER_LINKS: Duration = Duration::from_millis(200);
 
 /// The addresses of a host on one interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,22 +39,11 @@ impl Resolved {
 
 pub(super) async fn resolve(mdns: &Mdns, host: &str, timeout: Duration) -> Result<Vec<Resolved>, Error> {
     let host = HostName::new(host)?;
-    let (sender, found) = watch::channel(Found::new());
+    let (sender, mut found) = watch::channel(Found::new());
     let asked = host.clone();
     let _farewell = mdns.begin(|key| Command::Resolve { key, host: asked, found: sender })?;
-    let (mut all, mut any) = (found.clone(), found.clone());
-    let enough = async {
-        tokio::select! {
-            all = all.wait_for(is_complete) => all.map(drop),
-            any = async {
-                any.wait_for(|found| addresses(found) > 0).await?;
-                tokio::time::sleep(GRACE).await;
-                Ok(())
-            } => any,
-        }
-    };
-    if let Ok(Err(_)) = tokio::time::timeout(timeout, enough).await {
-        return Err(Error::Stopped);
+    if let Ok(stopped @ Err(_)) = tokio::time::timeout(timeout, enough(mdns, &mut found)).await {
+        return stopped.map(|()| Vec::new());
     }
     let resolved: Vec<_> = found
         .borrow()
@@ -70,13 +63,31 @@ pub(super) async fn resolve(mdns: &Mdns, host: &str, timeout: Duration) -> Resul
     Ok(resolved)
 }
 
-fn addresses(found: &Found) -> usize {
-    found.values().map(|(_, addresses, _)| addresses.len()).sum()
+/// Waits until nothing more is to be expected.
+async fn enough(mdns: &Mdns, found: &mut watch::Receiver<Found>) -> Result<(), Error> {
+    let mut first = None;
+    loop {
+        // Of a program that has just begun the links come one by one.
+        let links = mdns.status().await?.links.len();
+        let wait = patience(&found.borrow_and_update(), links);
+        let until = wait.map(|wait| *first.get_or_insert_with(Instant::now) + wait);
+        tokio::select! {
+            changed = found.changed() => changed.map_err(|_| Error::Stopped)?,
+            () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => return Ok(()),
+        }
+    }
 }
 
-/// Some interface gave an address, and none that did still waits for a family.
-fn is_complete(found: &Found) -> bool {
-    addresses(found) > 0 && found.values().all(|(_, addresses, complete)| addresses.is_empty() || *complete)
+/// How long after the first address others are waited for; `None` before there is one.
+fn patience(found: &Found, links: usize) -> Option<Duration> {
+    let mut answered = found.values().filter(|(_, addresses, _)| !addresses.is_empty()).peekable();
+    answered.peek()?;
+    let complete = answered.try_fold(0_usize, |count, (.., complete)| complete.then_some(count + 1));
+    Some(match complete {
+        None => GRACE,
+        Some(count) if count < links => OTHER_LINKS,
+        Some(_) => Duration::ZERO,
+    })
 }
 
 #[cfg(test)]
@@ -97,12 +108,18 @@ mod tests {
     }
 
     #[test]
-    fn complete_is_when_nobody_who_answered_owes_a_family() {
-        assert!(!is_complete(&found(&[])));
-        assert!(!is_complete(&found(&[(1, &[], true)])));
-        assert!(!is_complete(&found(&[(1, &["192.0.2.1"], false)])));
-        assert!(is_complete(&found(&[(1, &["192.0.2.1"], true), (2, &[], false)])));
-        assert!(!is_complete(&found(&[(1, &["192.0.2.1"], true), (2, &["2001:db8::1"], false)])));
+    fn families_and_other_links_are_waited_for() {
+        assert_eq!(patience(&found(&[]), 2), None);
+        assert_eq!(patience(&found(&[(1, &[], true)]), 2), None);
+        assert_eq!(patience(&found(&[(1, &["192.0.2.1"], false)]), 1), Some(GRACE));
+        assert_eq!(patience(&found(&[(1, &["192.0.2.1"], true)]), 1), Some(Duration::ZERO));
+        let other = |addresses: &'static [&str], complete| {
+            patience(&found(&[(1, &["192.0.2.1"], true), (2, addresses, complete)]), 2)
+        };
+        assert_eq!(other(&[], false), Some(OTHER_LINKS));
+        assert_eq!(other(&[], true), Some(OTHER_LINKS));
+        assert_eq!(other(&["2001:db8::1"], false), Some(GRACE));
+        assert_eq!(other(&["2001:db8::1"], true), Some(Duration::ZERO));
     }
 
     #[test]

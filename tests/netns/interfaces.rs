@@ -6,7 +6,7 @@ use std::time::Duration;
 use salut::{FamilyStatus, InterfaceKind, Unused};
 
 use crate::harness::capture::Capture;
-use crate::harness::cli::{Announce, Browse};
+use crate::harness::cli::{Announce, Browse, run};
 use crate::harness::lan::{Host, Lan};
 use crate::harness::local::{Local, in_use};
 use crate::harness::{Test, report};
@@ -16,6 +16,7 @@ pub const TESTS: &[Test] = &[
     ("interfaces::tunnels_and_containers_are_left_alone", &[], tunnels_and_containers_are_left_alone),
     ("interfaces::inside_a_container_what_is_there_is_used", &[], inside_a_container_what_is_there_is_used),
     ("interfaces::two_on_one_lan_are_no_conflict", &[], two_on_one_lan_are_no_conflict),
+    ("interfaces::a_host_on_two_lans_is_resolved_on_both", &[], a_host_on_two_lans_is_resolved_on_both),
     ("interfaces::all_of_them_vanish_and_come_back", &[], all_of_them_vanish_and_come_back),
 ];
 
@@ -162,6 +163,25 @@ fn two_on_one_lan_are_no_conflict() {
     let mine = [ann.addresses_seen("eth0", "eth0"), ann.addresses_seen("wlan0", "eth0")].concat();
     assert!(!reachable.is_empty() && reachable.iter().all(|one| mine.contains(one)), "{reachable:?}");
     assert!(!from_ben.news().iter().any(|news| news.is_loss_of("Ann")), "{:#?}", from_ben.news());
+}
+
+/// The question leaves by each interface at a time of its own: who answers first is not all.
+fn a_host_on_two_lans_is_resolved_on_both() {
+    let lan = Lan::new();
+    let (ann, ben) = (Host::new("ann"), Host::new("ben"));
+    for (number, bridge) in [lan.bridge(), lan.bridge()].iter().enumerate() {
+        let name = format!("eth{number}");
+        ann.connect(bridge, &name, &[&format!("10.77.{number}.1/24")]);
+        ben.connect(bridge, &name, &[&format!("10.77.{number}.2/24")]);
+    }
+    let by_ben = Announce::start(&ben, "Ben", 2, &["--host", "ben"]);
+    by_ben.announced(SOON);
+    for _ in 0..5 {
+        let mut resolve = run(&ann, &["resolve", "ben.local", "--json"]);
+        assert!(resolve.ended(SOON).is_some_and(|status| status.success()), "{}", resolve.errors());
+        let text: String = resolve.lines().into_iter().map(|line| line.text + "\n").collect();
+        assert!(text.contains("10.77.0.2") && text.contains("10.77.1.2"), "{text}");
+    }
 }
 
 /// The namespace that has the other ends is gone, and all cables with it.
