@@ -7,17 +7,7 @@ mod rfc;
 use rfc::*;
 use salut::proto::Event;
 use salut::sim::HostId;
-use salut::{Change, Instance, Txt};
-
-fn told(scene: &mut Scene) -> Option<Instance> {
-    let changes = scene.changes().into_iter().rev();
-    changes
-        .filter_map(|change| match change {
-            Change::Found(node) | Change::Updated(node) => Some(node),
-            Change::Lost(_) => None,
-        })
-        .next()
-}
+use salut::{Change, Txt};
 
 #[test]
 fn what_was_announced_here_a_moment_ago_is_found_here_at_once() {
@@ -26,7 +16,7 @@ fn what_was_announced_here_a_moment_ago_is_found_here_at_once() {
     scene.lan.run_while_not(secs(2), |lan| lan.sent_by(HostId(0)) >= 4);
     scene.run(ms(10));
     scene.browse();
-    let node = told(&mut scene).unwrap();
+    let node = scene.found().unwrap();
     assert_eq!(node.sockets()[0].ip().to_string(), "10.0.0.1");
     assert_eq!(node.txt.get("a"), Some(Some(&b"1"[..])));
     let host = node.host.clone();
@@ -42,7 +32,7 @@ fn what_was_announced_here_a_moment_ago_is_found_here_at_once() {
     assert!(question.has("_exo._tcp.local 4499 PTR node._exo._tcp.local"), "{question:#?}");
     scene.drive(|engine, now| engine.set_txt(now, id, Txt::new().with("a", "2").unwrap()));
     scene.run(secs(3));
-    assert_eq!(told(&mut scene).unwrap().txt.get("a"), Some(Some(&b"2"[..])));
+    assert_eq!(scene.found().unwrap().txt.get("a"), Some(Some(&b"2"[..])));
     scene.drive(|engine, now| engine.withdraw(now, id));
     scene.run(secs(2));
     assert!(matches!(scene.changes()[..], [Change::Lost(_)]));
@@ -64,11 +54,11 @@ fn a_txt_record_that_was_replaced_while_nobody_browsed_is_not_told() {
     let id = scene.announce(node().txt("a", "1").unwrap());
     scene.run(secs(5));
     let browse = scene.browse();
-    assert_eq!(told(&mut scene).unwrap().txt.get("a"), Some(Some(&b"1"[..])));
+    assert_eq!(scene.found().unwrap().txt.get("a"), Some(Some(&b"1"[..])));
     scene.drive(|engine, now| engine.stop_browse(now, browse));
     scene.drive(|engine, now| engine.set_txt(now, id, Txt::new().with("a", "2").unwrap()));
     scene.run(secs(5));
     scene.changes();
     scene.browse();
-    assert_eq!(told(&mut scene).unwrap().txt.get("a"), Some(Some(&b"2"[..])));
+    assert_eq!(scene.found().unwrap().txt.get("a"), Some(Some(&b"2"[..])));
 }

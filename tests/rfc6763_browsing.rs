@@ -6,7 +6,7 @@ mod rfc;
 
 use rfc::*;
 use salut::proto::Search;
-use salut::{Change, Instance, Service, ServiceType};
+use salut::{Service, ServiceType};
 
 const PTR: &str = "_exo._tcp.local 4500 PTR other._exo._tcp.local";
 const SRV: &str = "other._exo._tcp.local 120 flush SRV 0 0 1 beta.local";
@@ -19,16 +19,6 @@ fn browsing() -> Scene {
     scene.browse();
     scene.next(secs(1));
     scene
-}
-
-fn found(scene: &mut Scene) -> Option<Instance> {
-    let changes = scene.changes().into_iter().rev();
-    changes
-        .filter_map(|change| match change {
-            Change::Found(node) | Change::Updated(node) => Some(node),
-            Change::Lost(_) => None,
-        })
-        .next()
 }
 
 fn asks(sent: &[Sent], question: &str) -> usize {
@@ -73,9 +63,9 @@ fn what_the_additionals_leave_out_is_asked_for() {
     let question = scene.next(secs(1));
     between(question.at - heard, 20, 120);
     same(&question.questions, &["beta.local A", "beta.local AAAA"]);
-    assert!(found(&mut scene).is_none());
+    assert!(scene.found().is_none());
     scene.hear(&response().answer(A));
-    let node = found(&mut scene).unwrap();
+    let node = scene.found().unwrap();
     assert_eq!((node.port, node.sockets()[0].to_string()), (1, "10.0.0.9:1".to_owned()));
     assert_eq!(node.host.to_string(), "beta.local");
 }
@@ -107,7 +97,7 @@ fn all_in_one_message_is_enough() {
     proves!("6763-12-missing", "6762-5.2-unique-in-hand");
     let mut scene = browsing();
     scene.hear(&response().answer(PTR).additional(SRV).additional(TXT).additional(A));
-    let node = found(&mut scene).unwrap();
+    let node = scene.found().unwrap();
     assert_eq!(node.txt.get("a"), Some(Some(&b"b"[..])));
     let sent = scene.run(secs(60));
     assert_eq!(asks(&sent, "other._exo._tcp.local SRV") + asks(&sent, "beta.local A"), 0);
@@ -122,7 +112,7 @@ fn records_are_put_together_in_whatever_order_they_come() {
             scene.hear(&response().answer(line));
             scene.run(secs(2));
         }
-        assert_eq!(found(&mut scene).unwrap().txt.get("a"), Some(Some(&b"b"[..])), "{order:?}");
+        assert_eq!(scene.found().unwrap().txt.get("a"), Some(Some(&b"b"[..])), "{order:?}");
     }
 }
 
@@ -158,7 +148,7 @@ fn an_nsec_that_cannot_be_read_does_not_spoil_its_message() {
     ] {
         let mut scene = browsing();
         scene.hear(&response().answers([PTR, bad, SRV, TXT, A]));
-        assert!(found(&mut scene).is_some(), "{bad}");
+        assert!(scene.found().is_some(), "{bad}");
     }
 }
 
@@ -175,7 +165,7 @@ fn an_instance_is_one_label_of_any_utf_8() {
     ] {
         let mut scene = browsing();
         scene.hear(&response().answers([PTR, SRV, TXT, A].map(|line| line.replace("other", label))));
-        assert_eq!(found(&mut scene).expect(label).name.as_str(), name);
+        assert_eq!(scene.found().expect(label).name.as_str(), name);
         // And announced as such.
         let mut scene = Scene::new();
         scene.announce(named(name));
@@ -225,7 +215,7 @@ fn of_several_srv_records_the_lowest_priority_and_then_the_highest_weight_counts
             let srv = records.map(|numbers| format!("other._exo._tcp.local 120 SRV {numbers} beta.local"));
             scene.hear(&response().answers([PTR, TXT, A]).answers(srv));
             scene.run(secs(1));
-            assert_eq!(found(&mut scene).unwrap().port, port, "{records:?}");
+            assert_eq!(scene.found().unwrap().port, port, "{records:?}");
         }
     }
 }
@@ -242,7 +232,7 @@ fn no_txt_empty_txt_and_one_zero_byte_are_alike() {
         let mut scene = browsing();
         scene.hear(&response().answers([PTR, SRV, A]).answers(txt));
         scene.run(secs(10));
-        let node = found(&mut scene).unwrap_or_else(|| panic!("{txt:?}"));
+        let node = scene.found().unwrap_or_else(|| panic!("{txt:?}"));
         assert!(node.txt.is_empty() && node.txt.attributes().count() == 0, "{txt:?}");
     }
 }
@@ -253,14 +243,14 @@ fn a_change_of_port_txt_or_host_is_told() {
     let mut scene = browsing();
     scene.hear(&response().answers([PTR, SRV, TXT, A]));
     scene.run(secs(10));
-    assert!(found(&mut scene).is_some());
+    assert!(scene.found().is_some());
     scene.hear(&response().answer("other._exo._tcp.local 4500 flush TXT a=c"));
     scene.run(secs(2));
-    assert_eq!(found(&mut scene).unwrap().txt.get("a"), Some(Some(&b"c"[..])));
+    assert_eq!(scene.found().unwrap().txt.get("a"), Some(Some(&b"c"[..])));
     for port in [7, 65535, 1] {
         scene.hear(&response().answer(&format!("other._exo._tcp.local 120 flush SRV 0 0 {port} beta.local")));
         scene.run(secs(2));
-        assert_eq!(found(&mut scene).unwrap().port, port);
+        assert_eq!(scene.found().unwrap().port, port);
     }
     scene.hear(
         &response()
@@ -268,5 +258,5 @@ fn a_change_of_port_txt_or_host_is_told() {
             .answer("gamma.local 120 flush A 10.0.0.8"),
     );
     scene.run(secs(2));
-    assert_eq!(found(&mut scene).unwrap().sockets()[0].to_string(), "10.0.0.8:1");
+    assert_eq!(scene.found().unwrap().sockets()[0].to_string(), "10.0.0.8:1");
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use salut::proto::{AnnouncementId, BrowseId, Engine, Event, Family, LinkIndex, LinkState, Search};
 use salut::sim::{Conditions, HostId, Lan, SegmentId};
-use salut::{Change, Service, ServiceType};
+use salut::{Change, Instance, Service, ServiceType};
 
 #[allow(unused_imports, reason = "each test file uses its share")]
 pub use packet::{Content, Packet, query, read, response};
@@ -282,6 +282,17 @@ impl Scene {
             _ => None,
         });
         changes.collect()
+    }
+
+    /// The instance that was found or updated last, since the last look.
+    pub fn found(&mut self) -> Option<Instance> {
+        let changes = self.changes().into_iter().rev();
+        changes
+            .filter_map(|change| match change {
+                Change::Found(node) | Change::Updated(node) => Some(node),
+                Change::Lost(_) => None,
+            })
+            .next()
     }
 
     /// How many records are in the cache.
