@@ -75,7 +75,7 @@ impl Engine {
         let family = Family::of(packet.source.ip());
         let participant = packet.source.port() == MDNS_PORT && !packet.unicast;
         // RFC 6762 §7.3 is about participants: a legacy asker's answer goes to it alone.
-        if participant && !(own && link.is_echo(now, packet.payload, self.shared.seeded)) {
+        if participant && !(own && link.is_echo(now, packet.payload)) {
             link.overhear_more(now, packet.source, message, &mut self.shared);
             for question in message.questions() {
                 link.overhear(now, packet.source, &question, message, &mut self.shared);
@@ -93,11 +93,7 @@ impl Engine {
     }
 
     fn take_in_response(&mut self, now: Instant, packet: &Packet<'_>, message: &Message<'_>, own: bool) {
-        let echo = own
-            && self
-                .links
-                .get(&packet.link)
-                .is_some_and(|link| link.is_echo(now, packet.payload, self.shared.seeded));
+        let echo = own && self.links.get(&packet.link).is_some_and(|link| link.is_echo(now, packet.payload));
         if !echo && (!packet.unicast || self.is_welcome(now, packet.link, message)) {
             self.tell_taps(packet, message);
         }

@@ -71,15 +71,18 @@ pub(super) struct Shared {
 /// A token bucket.
 #[derive(Debug)]
 pub(super) struct Budget {
-    burst: u32,
-    per_second: u32,
-    left: u32,
-    filled: Option<Instant>,
+    /// In which one is earned.
+    step: Duration,
+    /// In which a burst is earned.
+    burst: Duration,
+    /// When all that was taken has been earned again.
+    full: Option<Instant>,
 }
 
 impl Budget {
     pub(super) fn new((burst, per_second): (u32, u32)) -> Self {
-        Self { burst, per_second, left: burst, filled: None }
+        let step = Duration::from_secs(1).checked_div(per_second).unwrap_or(Duration::from_secs(1));
+        Self { step, burst: step.saturating_mul(burst), full: None }
     }
 
     /// Takes one, or says when there will be one.
@@ -87,40 +90,23 @@ impl Budget {
         self.take_many(now, 1)
     }
 
-    /// Takes so many together, or says when to look again.
+    /// Takes so many together, or says when there will be as many.
     pub(super) fn take_many(&mut self, now: Instant, cost: u32) -> Result<(), Instant> {
-        let step = self.fill(now);
-        match self.left.checked_sub(cost) {
-            Some(left) => {
-                self.left = left;
-                Ok(())
-            }
-            None => Err(after(self.filled.unwrap_or(now), step)),
-        }
+        self.full = Some(self.full_after(now, cost)?);
+        Ok(())
     }
 
     /// Whether there are so many.
-    pub(super) fn has(&mut self, now: Instant, cost: u32) -> bool {
-        self.fill(now);
-        self.left >= cost
+    pub(super) fn has(&self, now: Instant, cost: u32) -> bool {
+        self.full_after(now, cost).is_ok()
     }
 
-    /// Adds what was earned meanwhile. Gives the time in which one is earned.
-    fn fill(&mut self, now: Instant) -> Duration {
-        let step = Duration::from_secs(1).checked_div(self.per_second).unwrap_or(Duration::from_secs(1));
-        let since = self.filled.map_or(Duration::MAX, |filled| now.saturating_duration_since(filled));
-        let earned = since.as_nanos().checked_div(step.as_nanos()).unwrap_or_default();
-        if earned > 0 {
-            let earned = u32::try_from(earned).unwrap_or(u32::MAX);
-            self.left = self.left.saturating_add(earned).min(self.burst);
-            self.filled = match self.filled {
-                Some(filled) if self.left < self.burst => {
-                    Some(step.checked_mul(earned).map_or(now, |passed| after(filled, passed)))
-                }
-                _ => Some(now),
-            };
-        }
-        step
+    /// When it is full again once so many are taken, or from when on they can be.
+    fn full_after(&self, now: Instant, cost: u32) -> Result<Instant, Instant> {
+        let start = self.full.map_or(now, |full| full.max(now));
+        let full = after(start, self.step.saturating_mul(cost));
+        let owed = full.saturating_duration_since(now);
+        if owed <= self.burst { Ok(full) } else { Err(after(now, owed.saturating_sub(self.burst))) }
     }
 }
 
@@ -221,8 +207,8 @@ pub(super) struct Link {
     multicasts: Budget,
     queries: Window,
     repairs: Window,
-    /// What was sent here lately, by hash.
-    echoes: VecDeque<(Instant, u64)>,
+    /// What was sent here lately.
+    echoes: VecDeque<(Instant, Bytes)>,
     /// Questions heard lately on one family, by hash, whose copy on the other is awaited.
     twins: VecDeque<(Instant, Family, u64)>,
 }
@@ -291,7 +277,7 @@ impl Link {
         families: Families,
         shared: &mut Shared,
     ) {
-        self.remember(now, payload, shared);
+        self.remember(now, payload);
         let open = self.open().and(families);
         if !open.is_empty() {
             shared.counters.sent(payload);
@@ -342,23 +328,19 @@ impl Link {
         self.repairs.take(now)
     }
 
-    fn remember(&mut self, now: Instant, payload: &Bytes, shared: &Shared) {
+    fn remember(&mut self, now: Instant, payload: &Bytes) {
         forget_before(&mut self.echoes, now, ECHO_MEMORY, |echo| echo.0);
         if self.echoes.len() >= MAX_ECHOES {
             self.echoes.pop_front();
         }
-        self.echoes.push_back((now, shared.seeded.hash_one(&payload[..])));
+        self.echoes.push_back((now, payload.clone()));
     }
 
     /// Whether this payload was sent by us on this link a moment ago.
-    pub(super) fn is_echo(&self, now: Instant, payload: &[u8], seeded: Seeded) -> bool {
-        if self.echoes.is_empty() {
-            return false;
-        }
-        let hash = seeded.hash_one(payload);
+    pub(super) fn is_echo(&self, now: Instant, payload: &[u8]) -> bool {
         self.echoes
             .iter()
-            .any(|(at, echo)| *echo == hash && now.saturating_duration_since(*at) <= ECHO_MEMORY)
+            .any(|(at, echo)| echo == payload && now.saturating_duration_since(*at) <= ECHO_MEMORY)
     }
 
     /// Whether this question was heard a moment ago on the other family: one asker, who sent

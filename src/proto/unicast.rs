@@ -104,10 +104,10 @@ impl Link {
     }
 
     /// Whether a unicast reply to this source could leave now.
-    pub(super) fn has_reply_for(&mut self, now: Instant, to: IpAddr) -> bool {
+    pub(super) fn has_reply_for(&self, now: Instant, to: IpAddr) -> bool {
         self.answers.replies.len() < MAX_REPLIES
             && self.answers.in_all.has(now, 1)
-            && self.answers.by_source.get_mut(&to).is_none_or(|(_, budget)| budget.has(now, 1))
+            && self.answers.by_source.get(&to).is_none_or(|(_, budget)| budget.has(now, 1))
     }
 
     /// RFC 6762 §6.7: an asker that is no mDNS participant gets an ordinary DNS reply, after
