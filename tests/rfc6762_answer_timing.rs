@@ -174,6 +174,75 @@ fn the_second_is_counted_for_each_link() {
     }
 }
 
+/// The node's TXT record has just been told, its pointer was asked for and waits with all that
+/// goes with it for the end of that second.
+fn withheld(seed: u64, before_it_ends: u64) -> (Scene, Duration) {
+    let mut scene = Scene::seeded(seed);
+    scene.announce(node());
+    scene.run(secs(60));
+    scene.hear(&query().ask("node._exo._tcp.local TXT"));
+    let end = only(scene.run(ms(1))).at + secs(1);
+    scene.run_until(end - ms(before_it_ends));
+    scene.hear(&query().ask("_exo._tcp.local PTR"));
+    scene.is_quiet(ms(130));
+    (scene, end)
+}
+
+#[test]
+fn what_goes_with_an_answer_that_is_withheld_waits_for_it() {
+    proves!("6762-6-one-second");
+    let service = query().ask("node._exo._tcp.local SRV");
+    for seed in 0..10 {
+        let (mut scene, end) = withheld(seed, 500);
+        scene.hear(&service);
+        let both = scene.next(secs(2));
+        assert_eq!(both.at, end);
+        same(
+            &both.answers,
+            &[
+                "_exo._tcp.local 4500 PTR node._exo._tcp.local",
+                "node._exo._tcp.local 120 flush SRV 0 0 52415 alpha.local",
+            ],
+        );
+        scene.is_quiet(secs(2));
+    }
+}
+
+#[test]
+fn what_waits_for_an_answer_goes_at_once_when_that_is_given_by_another_host_or_early() {
+    proves!("6762-6-one-second", "6762-7.4-duplicate-answer");
+    let service = query().ask("node._exo._tcp.local SRV");
+    for seed in 0..10 {
+        // Another host has told the pointer.
+        let (mut scene, _) = withheld(seed, 500);
+        scene.hear_from(NEIGHBOUR, &response().answer("_exo._tcp.local 4500 PTR node._exo._tcp.local"));
+        scene.hear(&service);
+        assert!(scene.next(ms(1)).has("node._exo._tcp.local 120 flush SRV"));
+        // Somebody takes it back, so that it is told early (§10.1).
+        let (mut scene, _) = withheld(seed, 800);
+        scene.hear(&response().answer("_exo._tcp.local 0 PTR node._exo._tcp.local"));
+        assert!(scene.next(ms(121)).has("_exo._tcp.local 4500 PTR"));
+        scene.hear(&service);
+        assert!(scene.next(ms(1)).has("node._exo._tcp.local 120 flush SRV"));
+    }
+}
+
+#[test]
+fn what_waits_for_an_answer_waits_longer_when_that_joins_a_later_one() {
+    proves!("6762-6-one-second", "6762-6.4-aggregation");
+    for seed in 0..10 {
+        let (mut scene, end) = withheld(seed, 150);
+        scene.run_until(end - ms(10));
+        scene.hear_from(NEIGHBOUR, &query().ask("_services._dns-sd._udp.local PTR"));
+        scene.run_until(end + ms(1));
+        scene.hear(&query().ask("node._exo._tcp.local SRV"));
+        let all = scene.next(secs(1));
+        between(all.at - end, 10, 110);
+        assert_eq!(all.answers.len(), 3, "{all:?}");
+        scene.is_quiet(secs(2));
+    }
+}
+
 /// The records of what goes to one address, none of them twice.
 fn told_once(sent: &[Sent], to: &str) -> Vec<String> {
     let mut all: Vec<String> =

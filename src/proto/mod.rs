@@ -14,7 +14,7 @@
 //! | `claim`, `probe`, `announce` | owning a name; update, goodbye | §8, §10.1 |
 //! | `conflict` | tie-break, defend, rename | §8.2, §9 |
 //! | `records`, `own`, `set` | what we hold | §6.1, §10 |
-//! | `respond`, `continuation`, `unicast`, `send` | who gets it, when, in which datagrams | §6, §7 |
+//! | `respond`, `continuation`, `unicast`, `withheld`, `send` | who gets it, when, in which datagrams | §6, §7 |
 //! | `query`, `overhear` | asking, known answers, duplicate questions | §5, §7, §10.5 |
 //! | `cache`, `entry`, `age` | time to live, cache flush, refresh | §5.2, §10 |
 //! | `room` | how much is cached, and what gives way | |
@@ -69,6 +69,7 @@ mod set;
 mod timer;
 mod types;
 mod unicast;
+mod withheld;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -13,6 +13,7 @@ use super::own::{DEFENCE_INTERVAL, MULTICAST_INTERVAL, RecordKey, Telling};
 use super::records::{HOST_TTL_SECONDS, OTHER_TTL_SECONDS};
 use super::timer::{Timer, after};
 use super::unicast::{Reply, ReplyId};
+use super::withheld::Withheld;
 use crate::name::Name;
 use crate::wire::{CLASS_ANY, CLASS_IN, MDNS_PORT, Message, Question, RecordData, RecordType, Section};
 
@@ -66,6 +67,7 @@ pub(super) struct Wanted {
 pub(super) struct Answers {
     pub(super) pending: BTreeMap<RecordKey, Pending>,
     pub(super) due: Vec<RecordKey>,
+    pub(super) withheld: Withheld,
     pub(super) replies: LiteMap<ReplyId, Reply>,
     pub(super) replies_due: Vec<ReplyId>,
     pub(super) next_reply: u64,
@@ -84,6 +86,7 @@ impl Default for Answers {
         Self {
             pending: BTreeMap::new(),
             due: Vec::new(),
+            withheld: Withheld::default(),
             replies: LiteMap::new(),
             replies_due: Vec::new(),
             next_reply: 0,
@@ -268,6 +271,9 @@ impl Link {
         for (key, pending) in &mut self.answers.pending {
             let may_wait = pending.rule == Rule::Second && !pending.announced && pending.due > now;
             if may_wait && pending.due < soon && at <= after(pending.first_due, AGGREGATION) {
+                if pending.held {
+                    self.answers.withheld.forget();
+                }
                 pending.due = at;
                 shared.timers.set(Timer::Answer(self.index, *key), at);
             }
@@ -301,6 +307,9 @@ impl Link {
             held: false,
             ttl,
         });
+        if pending.held {
+            self.answers.withheld.forget();
+        }
         pending.due = pending.due.min(at);
         pending.to = Families::BOTH;
         pending.rule = pending.rule.max(rule);
@@ -364,7 +373,10 @@ impl Link {
 
     /// A record is no longer ours to tell.
     pub(super) fn drop_answer(&mut self, key: RecordKey, shared: &mut Shared) {
-        if self.answers.pending.remove(&key).is_some() {
+        if let Some(dropped) = self.answers.pending.remove(&key) {
+            if dropped.held {
+                self.answers.withheld.forget();
+            }
             shared.timers.cancel(&Timer::Answer(self.index, key));
         }
     }

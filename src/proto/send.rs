@@ -132,30 +132,22 @@ impl Link {
             .filter(|key| self.answers.pending.contains_key(key))
             .map(|key| (key, self.own.additionals(key)))
             .collect();
-        let mut holds: LiteMap<RecordKey, Instant> = LiteMap::new();
-        let hold = |holds: &mut LiteMap<RecordKey, Instant>, key: RecordKey, until: Instant| {
-            let at = holds.entry(key).or_insert(until);
-            *at = until.max(*at);
-        };
-        for (key, pending) in
-            self.answers.pending.iter().filter(|(_, pending)| pending.held && pending.due > now)
-        {
-            for key in self.own.additionals(*key).into_iter().chain([*key]) {
-                hold(&mut holds, key, pending.due);
+        if !self.answers.withheld.is_of(self.own.state(), now) {
+            let held = |pending: &Pending| pending.held && pending.due > now;
+            for (key, pending) in self.answers.pending.iter().filter(|(_, pending)| held(pending)) {
+                self.answers.withheld.hold(self.own.additionals(*key).into_iter().chain([*key]), pending.due);
             }
         }
         loop {
             let withheld = due.iter().find_map(|(key, with)| {
                 let rule = self.answers.pending.get(key)?.rule;
-                let held = with.iter().chain([key]).filter_map(|key| holds.get(key).copied()).max();
+                let held = self.answers.withheld.until(with.iter().chain([key]));
                 let held = held.filter(|_| rule == Rule::Second);
                 let at = self.free_at(*key, rule, with).max(held)?;
                 (at > now).then_some((*key, at))
             });
             let Some((key, at)) = withheld else { return due };
-            for key in due.remove(&key).unwrap_or_default().into_iter().chain([key]) {
-                hold(&mut holds, key, at);
-            }
+            self.answers.withheld.hold(due.remove(&key).unwrap_or_default().into_iter().chain([key]), at);
             if let Some(pending) = self.answers.pending.get_mut(&key) {
                 pending.due = at;
                 pending.held = true;

@@ -321,7 +321,9 @@ fn timers() {
     );
 }
 
-/// A question that all own services of a type answer, and one of which the asker knows them all.
+/// A question that all own services of a type answer, one of which the asker knows them all, and
+/// a question for each of them in turn: they share a host, so that the one-second rule withholds
+/// all but the first.
 fn own_services() {
     let service = name("_many._tcp.local");
     for count in [64_u16, 256, 1021] {
@@ -342,13 +344,27 @@ fn own_services() {
             host.run(Duration::from_secs(60));
             host
         };
-        let (mut asked, mut told) = (announced(), announced());
+        let each: Vec<Vec<u8>> = (0..count)
+            .map(|number| {
+                let mut packer = Packer::query(1440);
+                packer.question(&instance(number), RecordType::SRV, false).expect("room");
+                packer.finish().to_vec()
+            })
+            .collect();
+        let (mut asked, mut told, mut in_turn) = (announced(), announced(), announced());
         let (question, known) = (question("_many._tcp.local", RecordType::PTR), known.finish());
         let contenders = vec![
             contender("salut, a question, withheld by the one-second rule", || {
                 asked.hear(black_box(&question), neighbour())
             }),
             contender("salut, a question with known answers", || told.hear(black_box(&known), neighbour())),
+            contender("salut, a question for each in turn, to their answers", || {
+                each.iter().for_each(|question| {
+                    in_turn.hear(black_box(question), neighbour());
+                });
+                in_turn.run(Duration::from_secs(3));
+                in_turn.sent
+            }),
         ];
         let title =
             format!("A question about {count} own services, of which the asker knows {listed} or none");
