@@ -6,11 +6,10 @@
 //! takes to be alive.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use super::address::PeerAddress;
-use crate::net::Close;
+use crate::net::{Close, Watched};
 
 /// Where the swarm stands with one pair.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,51 +31,37 @@ pub(crate) struct News {
 struct Inner {
     pairs: BTreeMap<PeerAddress, Pair>,
     changed: BTreeSet<PeerAddress>,
-    reader: Option<std::task::Waker>,
 }
 
 /// The board between the task and one behaviour.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
-    inner: Mutex<Inner>,
+    inner: Watched<Inner>,
 }
 
 impl Board {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// A pair is alive, or is no longer.
     pub(crate) fn put(&self, address: PeerAddress, live: Option<bool>) {
-        let mut inner = self.lock();
-        inner.put(address, live);
-        let reader = if inner.changed.is_empty() { None } else { inner.reader.take() };
-        drop(inner);
-        if let Some(reader) = reader {
-            reader.wake();
-        }
+        self.inner.change_if(|inner| {
+            inner.put(address, live);
+            !inner.changed.is_empty()
+        });
     }
 
     /// What is new, when there is something.
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<News> {
-        let mut inner = self.lock();
-        if inner.changed.is_empty() {
-            if !inner.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
-                inner.reader = Some(cx.waker().clone());
-            }
-            return Poll::Pending;
-        }
-        Poll::Ready(inner.take())
+        self.inner.poll(cx, Inner::take)
     }
 }
 
 impl Close for Board {
     /// Nothing more will be heard: all that was told expires.
     fn close(&self) {
-        let live: Vec<PeerAddress> = self.lock().pairs.keys().cloned().collect();
-        for address in live {
-            self.put(address, None);
-        }
+        self.inner.change_if(|inner| {
+            let live: Vec<PeerAddress> = inner.pairs.keys().cloned().collect();
+            live.into_iter().for_each(|address| inner.put(address, None));
+            !inner.changed.is_empty()
+        });
     }
 }
 
@@ -95,7 +80,10 @@ impl Inner {
         }
     }
 
-    fn take(&mut self) -> News {
+    fn take(&mut self) -> Poll<News> {
+        if self.changed.is_empty() {
+            return Poll::Pending;
+        }
         let mut news = News::default();
         for address in std::mem::take(&mut self.changed) {
             let Some(pair) = self.pairs.get_mut(&address) else { continue };
@@ -108,6 +96,6 @@ impl Inner {
             }
         }
         news.discovered.sort_by_key(|(_, on_link)| !on_link);
-        news
+        Poll::Ready(news)
     }
 }

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use futures_core::Stream;
 
 use super::static_peers::StaticPeerError;
 use crate::api::{Error, StatusWatch, WeakMdns};
 use crate::name::InstanceName;
-use crate::net::Status;
+use crate::net::{Reader, Status, Watched};
 
 /// Another host announces itself under this peer's identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,30 +61,24 @@ struct Inner {
     too_long: Vec<String>,
     sources: BTreeMap<u64, StaticPeersStatus>,
     ended: bool,
-    readers: Vec<Waker>,
+    /// How many readers there have been.
+    readers: u64,
 }
 
 /// The notes about one peer, for all who watch its status.
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
-    inner: Mutex<Inner>,
+    inner: Watched<Inner>,
 }
 
 impl Notes {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Writes something down; `change` says whether it was news.
     fn note(&self, change: impl FnOnce(&mut Inner) -> bool) {
-        let mut inner = self.lock();
-        if !change(&mut inner) {
-            return;
-        }
-        inner.version = inner.version.wrapping_add(1);
-        let readers = std::mem::take(&mut inner.readers);
-        drop(inner);
-        readers.into_iter().for_each(Waker::wake);
+        self.inner.change_if(|inner| {
+            let news = change(inner);
+            inner.version = inner.version.wrapping_add(news.into());
+            news
+        });
     }
 
     pub(crate) fn started(&self, mdns: WeakMdns) {
@@ -158,6 +152,7 @@ impl Notes {
 #[derive(Debug)]
 pub struct StatusStream {
     notes: Arc<Notes>,
+    reader: Reader,
     seen: Option<u64>,
     watch: Option<StatusWatch>,
     network: Option<Status>,
@@ -165,7 +160,11 @@ pub struct StatusStream {
 
 impl StatusStream {
     pub(crate) fn new(notes: &Arc<Notes>) -> Self {
-        Self { notes: Arc::clone(notes), seen: None, watch: None, network: None }
+        let reader = notes.inner.with(|inner| {
+            inner.readers = inner.readers.wrapping_add(1);
+            Reader(inner.readers)
+        });
+        Self { notes: Arc::clone(notes), reader, seen: None, watch: None, network: None }
     }
 
     /// The next status; waits for a change. Dropping the future loses nothing.
@@ -176,7 +175,8 @@ impl StatusStream {
     /// Whether the network has something new.
     fn poll_network(&mut self, cx: &mut Context<'_>) -> bool {
         if self.watch.is_none() {
-            self.watch = self.notes.lock().mdns.as_ref().and_then(|mdns| mdns.watch_status().ok());
+            let watch = |inner: &mut Inner| inner.mdns.as_ref()?.watch_status().ok();
+            self.watch = self.notes.inner.with(watch);
         }
         let mut news = false;
         while let Some(watch) = &mut self.watch {
@@ -199,24 +199,58 @@ impl Stream for StatusStream {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<PeerStatus>> {
         let news = self.poll_network(cx);
-        let this = &mut *self;
-        let mut inner = this.notes.lock();
-        if inner.ended {
-            return Poll::Ready(None);
-        }
-        if !news && this.seen == Some(inner.version) {
-            if !inner.readers.iter().any(|reader| reader.will_wake(cx.waker())) {
-                inner.readers.push(cx.waker().clone());
+        let Self { notes, reader, seen, network, .. } = &mut *self;
+        notes.inner.poll_as(*reader, cx, |inner| {
+            if inner.ended {
+                return Poll::Ready(None);
             }
-            return Poll::Pending;
+            if !news && *seen == Some(inner.version) {
+                return Poll::Pending;
+            }
+            *seen = Some(inner.version);
+            Poll::Ready(Some(PeerStatus {
+                network: network.clone(),
+                error: inner.error.clone(),
+                copied: inner.copied.clone(),
+                too_long: inner.too_long.clone(),
+                static_peers: inner.sources.values().cloned().collect(),
+            }))
+        })
+    }
+}
+
+impl Drop for StatusStream {
+    fn drop(&mut self) {
+        self.notes.inner.leave(self.reader);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use crate::net::Count;
+
+    #[test]
+    fn each_reader_is_woken_by_news_and_learns_of_the_end() {
+        let notes = Arc::new(Notes::default());
+        let mut readers: Vec<_> = (0..2).map(|_| (StatusStream::new(&notes), Count::task())).collect();
+        let mut read = |reader: usize| {
+            let (stream, (_, waker)) = &mut readers[reader];
+            Pin::new(stream).poll_next(&mut Context::from_waker(waker))
+        };
+        for reader in [0, 1] {
+            assert!(matches!(read(reader), Poll::Ready(Some(status)) if status.too_long.is_empty()));
+            assert!(read(reader).is_pending());
         }
-        this.seen = Some(inner.version);
-        Poll::Ready(Some(PeerStatus {
-            network: this.network.clone(),
-            error: inner.error.clone(),
-            copied: inner.copied.clone(),
-            too_long: inner.too_long.clone(),
-            static_peers: inner.sources.values().cloned().collect(),
-        }))
+        notes.set_too_long(Vec::new());
+        notes.set_too_long(vec!["/dns4/long".to_owned()]);
+        assert!(matches!(read(0), Poll::Ready(Some(status)) if status.too_long.len() == 1));
+        assert!(read(0).is_pending());
+        notes.ended();
+        notes.ended();
+        assert!(matches!((read(0), read(1)), (Poll::Ready(None), Poll::Ready(None))));
+        let woken: Vec<usize> = readers.iter().map(|(_, (count, _))| count.woken()).collect();
+        assert_eq!(woken, [2, 1]);
     }
 }

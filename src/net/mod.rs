@@ -36,7 +36,11 @@ pub(crate) use command::{Command, Found, Key};
 pub(crate) use interface::{Choice, list};
 #[cfg(any(feature = "_libp2p", test))]
 pub(crate) use told::Close;
+#[cfg(all(feature = "_libp2p", test))]
+pub(crate) use told::Count;
 pub(crate) use told::{Catalogue, Mailbox, Newest, News, Unseen, Writer};
+#[cfg(feature = "_libp2p")]
+pub(crate) use told::{Reader, Watched};
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};

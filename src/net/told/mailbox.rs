@@ -20,10 +20,10 @@
 //! those that the reader still takes to be alive.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use super::Close;
+use super::watched::Watched;
 use crate::name::InstanceName;
 use crate::service::{Change, Instance, Interface, Lost};
 
@@ -50,57 +50,36 @@ struct Inner {
     pending: BTreeMap<u64, Key>,
     next: u64,
     closed: bool,
-    reader: Option<Waker>,
 }
 
 /// The mailbox between the task and one [`Browse`](crate::Browse).
 #[derive(Debug, Default)]
 pub(crate) struct Mailbox {
-    inner: Mutex<Inner>,
+    inner: Watched<Inner>,
 }
 
 impl Mailbox {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Takes in a change.
     pub(crate) fn put(&self, change: Change) {
-        let mut inner = self.lock();
-        inner.put(change);
-        let reader = if inner.pending.is_empty() { None } else { inner.reader.take() };
-        drop(inner);
-        if let Some(reader) = reader {
-            reader.wake();
-        }
+        self.inner.change_if(|inner| {
+            inner.put(change);
+            !inner.pending.is_empty()
+        });
     }
 
     /// The next change, or `None` at the end.
     pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Change>> {
-        let mut inner = self.lock();
-        if let Some(change) = inner.take() {
-            return Poll::Ready(Some(change));
-        }
-        if inner.closed {
-            return Poll::Ready(None);
-        }
-        if !inner.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
-            inner.reader = Some(cx.waker().clone());
-        }
-        Poll::Pending
+        self.inner.poll(cx, |inner| match inner.take() {
+            None if !inner.closed => Poll::Pending,
+            change => Poll::Ready(change),
+        })
     }
 }
 
 impl Close for Mailbox {
     /// Nothing more will come: the reader gets what is left, and then the end.
     fn close(&self) {
-        let mut inner = self.lock();
-        inner.closed = true;
-        let reader = inner.reader.take();
-        drop(inner);
-        if let Some(reader) = reader {
-            reader.wake();
-        }
+        self.inner.change(|inner| inner.closed = true);
     }
 }
 
@@ -175,12 +154,11 @@ impl Inner {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Wake;
+    use std::task::Waker;
 
     use proptest::prelude::*;
 
+    use super::super::Count;
     use super::*;
     use crate::name::{HostName, ServiceType};
     use crate::txt::Txt;
@@ -231,8 +209,7 @@ mod tests {
             put_all(&mailbox, [Change::Found(instance(&name, 1, 1)), Change::Lost(lost(&name, 1))]);
         }
         assert_eq!(read(&mailbox), []);
-        let inner = mailbox.lock();
-        assert!(inner.states.is_empty() && inner.pending.is_empty());
+        assert!(mailbox.inner.with(|inner| inner.states.is_empty() && inner.pending.is_empty()));
     }
 
     #[test]
@@ -265,30 +242,20 @@ mod tests {
         assert_eq!(mailbox.poll(&mut cx), Poll::Ready(None));
     }
 
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
     #[test]
     fn a_waiting_reader_is_woken_by_news_and_by_the_end() {
         let mailbox = Mailbox::default();
-        let count = Arc::new(Count::default());
-        let waker = Waker::from(Arc::clone(&count));
+        let (count, waker) = Count::task();
         let mut cx = Context::from_waker(&waker);
         assert!(mailbox.poll(&mut cx).is_pending());
         mailbox.put(Change::Lost(lost("stranger", 1)));
-        assert_eq!(count.0.load(Ordering::Relaxed), 0, "nothing to tell");
+        assert_eq!(count.woken(), 0, "nothing to tell");
         mailbox.put(Change::Found(instance("a", 1, 1)));
-        assert_eq!(count.0.load(Ordering::Relaxed), 1);
+        assert_eq!(count.woken(), 1);
         assert!(mailbox.poll(&mut cx).is_ready());
         assert!(mailbox.poll(&mut cx).is_pending());
         mailbox.close();
-        assert_eq!(count.0.load(Ordering::Relaxed), 2);
+        assert_eq!(count.woken(), 2);
     }
 
     #[derive(Debug, Clone)]
@@ -356,9 +323,8 @@ mod tests {
                         }
                     }
                 }
-                let inner = mailbox.lock();
-                prop_assert!(inner.pending.len() <= inner.states.len());
-                prop_assert!(inner.states.len() <= truth.len() + reader.0.len());
+                let (pending, states) = mailbox.inner.with(|inner| (inner.pending.len(), inner.states.len()));
+                prop_assert!(pending <= states && states <= truth.len() + reader.0.len());
             }
             read(&mailbox).into_iter().for_each(|change| reader.apply(change));
             prop_assert_eq!(reader.0, truth);

@@ -13,6 +13,10 @@ pub(crate) use catalogue::Catalogue;
 pub(crate) use mailbox::Mailbox;
 pub(crate) use newest::Newest;
 pub(crate) use news::{News, Unseen};
+#[cfg(test)]
+pub(crate) use watched::tests::Count;
+#[cfg(feature = "_libp2p")]
+pub(crate) use watched::{Reader, Watched};
 
 use std::sync::Arc;
 
