@@ -36,7 +36,7 @@ impl Engine {
         *announced = announced.saturating_add(1);
         let more = *announced < ANNOUNCEMENTS;
         let keys = only.clone().unwrap_or_else(|| link.own.of_claim(id).to_vec());
-        link.announce(now, &keys, &mut self.shared);
+        link.announce(now, &keys);
         if more {
             self.shared.timers.set(Timer::Claim(index, id), after(now, wait));
         }
@@ -94,7 +94,7 @@ impl Engine {
         if changed.is_empty() {
             return;
         }
-        link.announce(now, &changed, &mut self.shared);
+        link.announce(now, &changed);
         let Some(Phase::Live { announced, only }) = link.claims.get_mut(&id) else { return };
         if *announced < ANNOUNCEMENTS && only.is_none() {
             // The series that is under way takes it along.

@@ -348,7 +348,7 @@ impl Engine {
         let wanted = proposed(&self.claims, &self.config, link, id);
         let installed = link.own.install(id, wanted);
         for key in &installed.removed_keys {
-            link.drop_answer(*key, &mut self.shared);
+            link.drop_answer(*key);
         }
         for record in &installed.removed {
             self.claims.remember(now, &record.name, &record.data);
@@ -363,7 +363,7 @@ impl Engine {
         let Some(link) = self.links.get_mut(&index) else { return Vec::new() };
         let installed = link.own.install(id, Vec::new());
         for key in &installed.removed_keys {
-            link.drop_answer(*key, &mut self.shared);
+            link.drop_answer(*key);
         }
         for record in &installed.removed {
             self.claims.remember(now, &record.name, &record.data);

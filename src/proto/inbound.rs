@@ -207,7 +207,7 @@ impl Engine {
             })
             .collect();
         if !keys.is_empty() && link.may_repair(now) {
-            link.announce(now, &keys, &mut self.shared);
+            link.announce(now, &keys);
         }
     }
 }

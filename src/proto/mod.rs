@@ -81,7 +81,7 @@ use crate::wire::RecordType;
 use claim::{ClaimId, Claims};
 use hash::Seeded;
 use link::{Link, Shared, Window};
-use timer::{Timer, Timers};
+use timer::{Timer, Timers, earlier};
 
 pub use config::Config;
 pub use counters::Counters;
@@ -193,9 +193,6 @@ impl Engine {
 
     /// Time has come to `now`. Called early it does nothing.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(timer) = self.pop_timer(now) {
-            self.timer_due(now, timer);
-        }
         self.settle(now);
     }
 
@@ -219,13 +216,13 @@ impl Engine {
 
     // ---- inside
 
-    /// The first of all timers: those of the table, and those of what is cached.
+    /// The first of all timers: those of the table, and those of each link's answers and cache.
     fn next_timer(&self) -> Option<(Instant, Timer)> {
-        let cached = self.links.values().filter_map(|link| {
-            let (at, key) = link.cache.ages.first()?;
-            Some((at, Timer::Cache(link.index, key)))
-        });
-        self.shared.timers.first().into_iter().chain(cached).min()
+        self.links.values().fold(self.shared.timers.first(), |first, link| {
+            let answer = link.answers.next.map(|at| (at, Timer::Answer(link.index)));
+            let cached = link.cache.ages.first().map(|(at, key)| (at, Timer::Cache(link.index, key)));
+            earlier(earlier(first, answer), cached)
+        })
     }
 
     /// The first timer, if it is due: it is no longer set.
@@ -233,6 +230,7 @@ impl Engine {
         let (_, timer) = self.next_timer().filter(|(at, _)| *at <= now)?;
         match timer {
             Timer::Cache(index, _) => self.on(index, |link, _| link.cache.pop_due()),
+            Timer::Answer(index) => self.on(index, |link, _| link.answers.next = None),
             _ => self.shared.timers.cancel(&timer),
         }
         Some(timer)
@@ -246,7 +244,7 @@ impl Engine {
             }
             Timer::Update(id) => self.update_service(now, id),
             Timer::Connectivity(index) => self.speak_up(now, index),
-            Timer::Answer(index, key) => self.on(index, |link, _| link.answers.due.push(key)),
+            Timer::Answer(index) => self.on(index, |link, _| link.answers.due = true),
             Timer::Reply(index, id) => self.on(index, |link, _| link.answers.replies_due.push(id)),
             Timer::Continuation(index, id) => {
                 self.on(index, |link, shared| link.continuation_due(now, id, shared));
@@ -284,8 +282,8 @@ impl Engine {
     /// Whether anything waits to be sent or told: mostly nothing does.
     fn is_due(&self, now: Instant) -> bool {
         !self.probes_due.is_empty()
-            || self.next_timer().is_some_and(|(at, _)| at <= now)
             || self.links.values().any(Link::is_due)
+            || self.next_timer().is_some_and(|(at, _)| at <= now)
     }
 
     fn send_due(&mut self, now: Instant) {

@@ -78,6 +78,8 @@ pub(super) struct Own {
     /// What was held until lately, and when it was last multicast: the one-second rule goes on
     /// when it comes back.
     released: Released,
+    /// When any of them was last multicast.
+    last: Option<Instant>,
     /// Another number after every change.
     state: u64,
 }
@@ -97,6 +99,7 @@ impl Own {
             claims: LiteMap::new(),
             leads: BTreeSet::new(),
             released: VecDeque::new(),
+            last: None,
             state: 0,
         }
     }
@@ -134,7 +137,15 @@ impl Own {
     pub(super) fn told(&mut self, now: Instant, key: RecordKey) {
         if let Some(own) = self.records.get_mut(key) {
             own.last = Some(now);
+            self.last = Some(now);
         }
+    }
+
+    /// Whether the one-second rule lets all of these be multicast. Where nothing was for a
+    /// second, none of them is looked at.
+    pub(super) fn are_free(&self, now: Instant, keys: &[RecordKey]) -> bool {
+        let free = |last: Option<Instant>| last.is_none_or(|last| after(last, MULTICAST_INTERVAL) <= now);
+        free(self.last) || keys.iter().filter_map(|key| self.get(*key)).all(|own| free(own.last))
     }
 
     /// Whether there are records at a name.
@@ -207,6 +218,7 @@ impl Own {
                         *name == record.name && *data == record.data
                     };
                     let last = self.released.iter().rev().find(same).map(|(last, ..)| *last);
+                    self.last = self.last.max(last);
                     let own = OwnRecord { record, telling, owners: vec![claim], last };
                     let key = self.records.insert(own);
                     if let Some(own) = self.records.get(key) {

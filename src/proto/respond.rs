@@ -11,7 +11,7 @@ use super::io::{Family, Packet};
 use super::link::{Budget, Families, Link, Shared};
 use super::own::{DEFENCE_INTERVAL, MULTICAST_INTERVAL, RecordKey, Telling};
 use super::records::{HOST_TTL_SECONDS, OTHER_TTL_SECONDS};
-use super::timer::{Timer, after};
+use super::timer::{after, earlier};
 use super::unicast::{Reply, ReplyId};
 use super::withheld::Withheld;
 use crate::name::Name;
@@ -65,8 +65,11 @@ pub(super) struct Wanted {
 
 #[derive(Debug)]
 pub(super) struct Answers {
-    pub(super) pending: BTreeMap<RecordKey, Pending>,
-    pub(super) due: Vec<RecordKey>,
+    pub(super) pending: LiteMap<RecordKey, Pending>,
+    /// When the first of them is due, or a moment before; none is once that has come …
+    pub(super) next: Option<Instant>,
+    /// … and some are to go out now.
+    pub(super) due: bool,
     pub(super) withheld: Withheld,
     pub(super) replies: LiteMap<ReplyId, Reply>,
     pub(super) replies_due: Vec<ReplyId>,
@@ -84,8 +87,9 @@ pub(super) struct Answers {
 impl Default for Answers {
     fn default() -> Self {
         Self {
-            pending: BTreeMap::new(),
-            due: Vec::new(),
+            pending: LiteMap::new(),
+            next: None,
+            due: false,
             withheld: Withheld::default(),
             replies: LiteMap::new(),
             replies_due: Vec::new(),
@@ -103,7 +107,12 @@ impl Default for Answers {
 impl Answers {
     /// Whether anything is to be sent now.
     pub(super) fn is_due(&self) -> bool {
-        !self.due.is_empty() || !self.replies_due.is_empty()
+        self.due || !self.replies_due.is_empty()
+    }
+
+    /// Finds anew when the first one is due.
+    pub(super) fn look_again(&mut self) {
+        self.next = self.pending.values().map(|pending| pending.due).min();
     }
 }
 
@@ -236,7 +245,7 @@ impl Link {
         let mut reply = Vec::new();
         let at = self.aggregated(now, wait);
         if !wait.is_zero() {
-            self.gather(now, at, shared);
+            self.gather(now, at);
         }
         for want in wanted {
             let Some(own) = self.own.get(want.key) else { continue };
@@ -246,7 +255,7 @@ impl Link {
             if want.unicast && fresh && reachable && self.may_tell_one(want.key) {
                 reply.push((want.key, want.ttl));
             } else {
-                self.schedule(want.key, at, Rule::Second, false, want.ttl, shared);
+                self.schedule(want.key, at, Rule::Second, false, want.ttl);
             }
         }
         self.schedule_reply(source, reply, after(now, wait), shared);
@@ -266,17 +275,21 @@ impl Link {
     }
 
     /// An answer that would go out a moment before this one waits for it (RFC 6762 §6.4).
-    fn gather(&mut self, now: Instant, at: Instant, shared: &mut Shared) {
+    fn gather(&mut self, now: Instant, at: Instant) {
         let soon = after(now, SHARED_DELAY.0);
-        for (key, pending) in &mut self.answers.pending {
+        let mut moved = false;
+        for pending in self.answers.pending.iter_mut().map(|(_, pending)| pending) {
             let may_wait = pending.rule == Rule::Second && !pending.announced && pending.due > now;
             if may_wait && pending.due < soon && at <= after(pending.first_due, AGGREGATION) {
                 if pending.held {
                     self.answers.withheld.forget();
                 }
                 pending.due = at;
-                shared.timers.set(Timer::Answer(self.index, *key), at);
+                moved = true;
             }
+        }
+        if moved {
+            self.answers.look_again();
         }
     }
 
@@ -288,7 +301,6 @@ impl Link {
         rule: Rule,
         announced: bool,
         ttl: Option<u32>,
-        shared: &mut Shared,
     ) {
         if let Some(held) = self.answers.pending.get_mut(&key).filter(|pending| pending.held)
             && held.rule >= rule
@@ -314,19 +326,19 @@ impl Link {
         pending.to = Families::BOTH;
         pending.rule = pending.rule.max(rule);
         pending.announced |= announced;
-        shared.timers.set(Timer::Answer(self.index, key), pending.due);
+        self.answers.next = earlier(self.answers.next, Some(pending.due));
     }
 
     /// Tells everybody, unasked (RFC 6762 §8.3).
-    pub(super) fn announce(&mut self, now: Instant, keys: &[RecordKey], shared: &mut Shared) {
+    pub(super) fn announce(&mut self, now: Instant, keys: &[RecordKey]) {
         for key in keys {
             match self.own.get(*key).map(|own| own.telling) {
                 Some(Telling::Announced | Telling::Leads) => {
-                    self.schedule(*key, now, Rule::Second, true, None, shared);
+                    self.schedule(*key, now, Rule::Second, true, None);
                 }
                 Some(Telling::Led) => {
                     for lead in self.leads_of(*key) {
-                        self.schedule(lead, now, Rule::Second, true, None, shared);
+                        self.schedule(lead, now, Rule::Second, true, None);
                     }
                 }
                 Some(Telling::OnRequest) | None => {}
@@ -355,7 +367,7 @@ impl Link {
                 shared.rng.between(SHARED_DELAY.0, SHARED_DELAY.1)
             };
             let rule = if goodbye { Rule::Rescue } else { Rule::Second };
-            self.schedule(key, self.aggregated(now, wait), rule, false, None, shared);
+            self.schedule(key, self.aggregated(now, wait), rule, false, None);
             return;
         }
         // RFC 6762 §7.4: it has just been answered, on that family.
@@ -366,18 +378,20 @@ impl Link {
         {
             pending.to.set(family, false);
             if pending.to.and(self.open()).is_empty() {
-                self.drop_answer(key, shared);
+                self.drop_answer(key);
             }
         }
     }
 
     /// A record is no longer ours to tell.
-    pub(super) fn drop_answer(&mut self, key: RecordKey, shared: &mut Shared) {
+    pub(super) fn drop_answer(&mut self, key: RecordKey) {
         if let Some(dropped) = self.answers.pending.remove(&key) {
             if dropped.held {
                 self.answers.withheld.forget();
             }
-            shared.timers.cancel(&Timer::Answer(self.index, key));
+            if self.answers.pending.is_empty() {
+                self.answers.next = None;
+            }
         }
     }
 
@@ -399,7 +413,7 @@ impl Link {
             self.schedule_reply(source, records, now, shared);
         }
         for key in keys {
-            self.schedule(key, now, Rule::Defence, false, None, shared);
+            self.schedule(key, now, Rule::Defence, false, None);
         }
     }
 

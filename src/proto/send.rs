@@ -12,7 +12,6 @@ use super::link::{Families, Link, Shared};
 use super::own::{MULTICAST_INTERVAL, RecordKey};
 use super::prepared::{Packed, Unit};
 use super::respond::{Pending, Rule};
-use super::timer::Timer;
 use super::unicast::Asked;
 use crate::wire::{MAX_SENT_BYTES, Packer, Record, Section};
 
@@ -24,14 +23,20 @@ impl Link {
     /// and the unicast replies.
     pub(super) fn flush_answers(&mut self, now: Instant, shared: &mut Shared) {
         self.flush_replies(now, shared);
-        if self.answers.due.is_empty() || self.send_again(now, shared) {
-            return;
+        if std::mem::take(&mut self.answers.due) {
+            if !self.send_again(now, shared) {
+                self.send_due(now, shared);
+            }
+            self.answers.look_again();
         }
-        let due = self.take_due(now, shared);
+    }
+
+    fn send_due(&mut self, now: Instant, shared: &mut Shared) {
+        let due = self.take_due(now);
         let mut groups: LiteMap<Families, Vec<Unit>> = LiteMap::new();
         let mut as_usual = true;
         for (key, mut additionals) in due {
-            let Some(pending) = self.answers.pending.remove(&key) else { continue };
+            let Some(pending) = self.answers.pending.get(&key) else { continue };
             as_usual &= pending.rule == Rule::Second;
             let to = pending.to.and(self.open());
             if to.is_empty() {
@@ -44,6 +49,7 @@ impl Link {
             }
             groups.entry(to).or_default().push(Unit { answer: key, ttl: pending.ttl, additionals });
         }
+        self.answers.pending.retain(|_, pending| pending.due > now);
         // Each record is told once in all these messages (RFC 6762 §6): it is no additional of
         // another where it is an answer itself, …
         let answers: BTreeSet<RecordKey> = groups.values().flatten().map(|unit| unit.answer).collect();
@@ -57,7 +63,7 @@ impl Link {
             units.retain(|unit| {
                 let leads = self.is_lead(unit.answer);
                 if leads && let Err(at) = self.may_multicast(now) {
-                    self.schedule(unit.answer, at, Rule::Second, true, unit.ttl, shared);
+                    self.schedule(unit.answer, at, Rule::Second, true, unit.ttl);
                 } else if leads {
                     self.send_lead(now, unit.answer, to, shared);
                 }
@@ -71,7 +77,7 @@ impl Link {
                 if let Err(at) = self.may_multicast(now) {
                     // Never silently dropped: it waits until the budget has room.
                     for unit in rest {
-                        self.schedule(unit.answer, at, Rule::Second, true, unit.ttl, shared);
+                        self.schedule(unit.answer, at, Rule::Second, true, unit.ttl);
                     }
                     break;
                 }
@@ -109,12 +115,10 @@ impl Link {
         let made_of = (self.own.state(), self.limit());
         let answers = pending.iter().map(|(key, pending)| (*key, pending.ttl));
         let Some(packed) = self.prepared.whole(made_of, answers) else { return false };
-        let free = |key: &RecordKey| self.free_at(*key, Rule::Second, &[]).is_none_or(|at| at <= now);
-        if !packed.records.iter().all(free) || self.may_multicast(now).is_err() {
+        if !self.own.are_free(now, &packed.records) || self.may_multicast(now).is_err() {
             return false;
         }
         self.answers.pending.clear();
-        self.answers.due.clear();
         trace!(link = %self.state.name, bytes = packed.payload.len(), "multicast answer, as before");
         self.multicast(now, &packed.payload, open, shared);
         for key in &*packed.records {
@@ -126,11 +130,13 @@ impl Link {
     /// The answers that may go out now, with their additionals. One that the one-second rule
     /// withholds waits for the end of that second, and so does everything that is to go out
     /// with it: sent alone, that would hold it up for another second, and so on.
-    fn take_due(&mut self, now: Instant, shared: &mut Shared) -> LiteMap<RecordKey, Vec<RecordKey>> {
-        let mut due: LiteMap<RecordKey, Vec<RecordKey>> = std::mem::take(&mut self.answers.due)
-            .into_iter()
-            .filter(|key| self.answers.pending.contains_key(key))
-            .map(|key| (key, self.own.additionals(key)))
+    fn take_due(&mut self, now: Instant) -> LiteMap<RecordKey, Vec<RecordKey>> {
+        let mut due: LiteMap<RecordKey, Vec<RecordKey>> = self
+            .answers
+            .pending
+            .iter()
+            .filter(|(_, pending)| pending.due <= now)
+            .map(|(key, _)| (*key, self.own.additionals(*key)))
             .collect();
         if !self.answers.withheld.is_of(self.own.state(), now) {
             let held = |pending: &Pending| pending.held && pending.due > now;
@@ -151,7 +157,6 @@ impl Link {
             if let Some(pending) = self.answers.pending.get_mut(&key) {
                 pending.due = at;
                 pending.held = true;
-                shared.timers.set(Timer::Answer(self.index, key), at);
             }
         }
     }
@@ -170,7 +175,7 @@ impl Link {
                     if self.may_unicast(now, reply.to.ip(), payload.len()) {
                         self.unicast(payload, reply.to, shared);
                     } else {
-                        self.schedule(key, now, Rule::Second, false, ttl, shared);
+                        self.schedule(key, now, Rule::Second, false, ttl);
                     }
                 }
             }
@@ -196,7 +201,7 @@ impl Link {
             }
             // What the budget has no room for is told to everybody instead.
             for unit in rest {
-                self.schedule(unit.answer, now, Rule::Second, false, unit.ttl, shared);
+                self.schedule(unit.answer, now, Rule::Second, false, unit.ttl);
             }
         }
     }

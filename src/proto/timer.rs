@@ -8,7 +8,6 @@ use super::cache::CacheKey;
 use super::claim::ClaimId;
 use super::continuation::ContinuationId;
 use super::io::{AnnouncementId, Cause, LinkIndex};
-use super::own::RecordKey;
 use super::unicast::ReplyId;
 
 /// What a state machine wants to be woken for. One instant each: setting it again moves it.
@@ -16,8 +15,8 @@ use super::unicast::ReplyId;
 pub(super) enum Timer {
     /// The next step of a claim.
     Claim(LinkIndex, ClaimId),
-    /// A multicast answer that is due.
-    Answer(LinkIndex, RecordKey),
+    /// The first multicast answer that is due. It stands with the answers, not in the table.
+    Answer(LinkIndex),
     /// A unicast reply that is due.
     Reply(LinkIndex, ReplyId),
     /// The end of waiting for more known answers.
@@ -38,7 +37,7 @@ impl Timer {
     fn link(&self) -> Option<LinkIndex> {
         match self {
             Self::Claim(link, _)
-            | Self::Answer(link, _)
+            | Self::Answer(link)
             | Self::Reply(link, _)
             | Self::Continuation(link, _)
             | Self::Question(link, _)
@@ -52,7 +51,7 @@ impl Timer {
     pub(super) fn cause(&self) -> Cause {
         match self {
             Self::Claim(..) | Self::Connectivity(_) | Self::Update(_) => Cause::Claim,
-            Self::Answer(..) | Self::Reply(..) => Cause::Respond,
+            Self::Answer(_) | Self::Reply(..) => Cause::Respond,
             Self::Continuation(..) => Cause::Continuation,
             Self::Question(..) => Cause::Query,
             Self::Cache(..) => Cause::Cache,
@@ -100,4 +99,12 @@ impl Timers {
 /// `at + wait`; an instant past the end of time stays where it is.
 pub(super) fn after(at: Instant, wait: Duration) -> Instant {
     at.checked_add(wait).unwrap_or(at)
+}
+
+/// The one that comes first, of those that there are.
+pub(super) fn earlier<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
 }
