@@ -207,6 +207,9 @@ impl Link {
     /// RFC 6762 §7.1: what the asker knows, with at least half of its time left, is not
     /// repeated.
     pub(super) fn take_off_known(&self, message: &Message<'_>, wanted: &mut Vec<Wanted>) {
+        if message.header().answers == 0 {
+            return;
+        }
         let mut unknown: BTreeMap<RecordKey, Option<u32>> =
             wanted.iter().map(|want| (want.key, want.ttl)).collect();
         // One list's records have one name, which stands in one place.
