@@ -109,11 +109,6 @@ impl Answers {
     pub(super) fn is_due(&self) -> bool {
         self.due || !self.replies_due.is_empty()
     }
-
-    /// Finds anew when the first one is due.
-    pub(super) fn look_again(&mut self) {
-        self.next = self.pending.values().map(|pending| pending.due).min();
-    }
 }
 
 impl Link {
@@ -292,7 +287,7 @@ impl Link {
             }
         }
         if moved {
-            self.answers.look_again();
+            self.answers.next = self.answers.pending.values().map(|pending| pending.due).min();
         }
     }
 

@@ -12,6 +12,7 @@ use super::link::{Families, Link, Shared};
 use super::own::{MULTICAST_INTERVAL, RecordKey};
 use super::prepared::{Packed, Unit};
 use super::respond::{Pending, Rule};
+use super::timer::earlier;
 use super::unicast::Asked;
 use crate::wire::{MAX_SENT_BYTES, Packer, Record, Section};
 
@@ -23,16 +24,16 @@ impl Link {
     /// and the unicast replies.
     pub(super) fn flush_answers(&mut self, now: Instant, shared: &mut Shared) {
         self.flush_replies(now, shared);
-        if std::mem::take(&mut self.answers.due) {
-            if !self.send_again(now, shared) {
-                self.send_due(now, shared);
-            }
-            self.answers.look_again();
+        if std::mem::take(&mut self.answers.due) && !self.send_again(now, shared) {
+            self.send_due(now, shared);
         }
     }
 
     fn send_due(&mut self, now: Instant, shared: &mut Shared) {
         let due = self.take_due(now);
+        if due.is_empty() {
+            return;
+        }
         let mut groups: LiteMap<Families, Vec<Unit>> = LiteMap::new();
         let mut as_usual = true;
         for (key, mut additionals) in due {
@@ -119,6 +120,7 @@ impl Link {
             return false;
         }
         self.answers.pending.clear();
+        self.answers.next = None;
         trace!(link = %self.state.name, bytes = packed.payload.len(), "multicast answer, as before");
         self.multicast(now, &packed.payload, open, shared);
         for key in &*packed.records {
@@ -131,13 +133,15 @@ impl Link {
     /// withholds waits for the end of that second, and so does everything that is to go out
     /// with it: sent alone, that would hold it up for another second, and so on.
     fn take_due(&mut self, now: Instant) -> LiteMap<RecordKey, Vec<RecordKey>> {
-        let mut due: LiteMap<RecordKey, Vec<RecordKey>> = self
-            .answers
-            .pending
-            .iter()
-            .filter(|(_, pending)| pending.due <= now)
-            .map(|(key, _)| (*key, self.own.additionals(*key)))
-            .collect();
+        let mut due: LiteMap<RecordKey, Vec<RecordKey>> = LiteMap::new();
+        self.answers.next = None;
+        for (key, pending) in self.answers.pending.iter() {
+            if pending.due <= now {
+                due.insert(*key, self.own.additionals(*key));
+            } else {
+                self.answers.next = earlier(self.answers.next, Some(pending.due));
+            }
+        }
         if !self.answers.withheld.is_of(self.own.state(), now) {
             let held = |pending: &Pending| pending.held && pending.due > now;
             for (key, pending) in self.answers.pending.iter().filter(|(_, pending)| held(pending)) {
@@ -157,6 +161,7 @@ impl Link {
             if let Some(pending) = self.answers.pending.get_mut(&key) {
                 pending.due = at;
                 pending.held = true;
+                self.answers.next = earlier(self.answers.next, Some(at));
             }
         }
     }
