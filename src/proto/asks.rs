@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use litemap::LiteMap;
 
+use super::families::Families;
 use super::hash::Seeded;
-use super::link::Families;
 use super::names::{NameMap, Sought};
 use super::numbered::{Number, Numbered};
 use super::overhear::Trusted;

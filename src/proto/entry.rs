@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::asks::AskKey;
 use super::cache::MAX_TTL_SECONDS;
-use super::link::Families;
+use super::families::Families;
 use super::timer::after;
 use crate::name::Name;
 use crate::wire::RecordData;

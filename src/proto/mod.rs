@@ -23,7 +23,8 @@
 //! | `peer` | libp2p's peers: told in another shape, heard in any | libp2p mDNS |
 //! | `crowd` | more instances than are kept: who gives way | |
 //! | `links` | links that come, change and go | §8, §10.3 |
-//! | `link` | one interface: addresses, on-link check, budgets | §11, §14 |
+//! | `link`, `families` | one interface: addresses, on-link check, what may be sent | §11, §14 |
+//! | `budget` | how much in how much time | |
 
 #![deny(
     clippy::unwrap_used,
@@ -37,6 +38,7 @@ mod age;
 mod announce;
 mod asks;
 mod browse;
+mod budget;
 mod cache;
 mod claim;
 mod commands;
@@ -46,6 +48,7 @@ mod continuation;
 mod counters;
 mod crowd;
 mod entry;
+mod families;
 mod hash;
 mod inbound;
 mod io;
@@ -78,9 +81,10 @@ use litemap::LiteMap;
 
 use crate::name::{HostName, Name, ServiceType};
 use crate::wire::RecordType;
+use budget::Window;
 use claim::{ClaimId, Claims};
 use hash::Seeded;
-use link::{Link, Shared, Window};
+use link::{Link, Shared};
 use timer::{Timer, Timers, earlier};
 
 pub use config::Config;

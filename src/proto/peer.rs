@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::Engine;
+use super::families::Families;
 use super::io::{AnnouncementId, Event, LinkIndex, LinkState, Packet, TapId};
-use super::link::{Families, Link, Shared};
+use super::link::{Link, Shared};
 use super::own::{RecordKey, Telling};
 use super::records::HOST_TTL_SECONDS;
 use super::respond::{Rule, SHARED_DELAY, Wanted};

@@ -3,8 +3,9 @@
 use tracing::debug;
 
 use super::claim::{ClaimId, Claims, PROBE_INTERVAL, Phase};
+use super::families::Families;
 use super::io::LinkIndex;
-use super::link::{Families, Link};
+use super::link::Link;
 use super::query::UNICAST_WINDOW;
 use super::records::proposed_unique;
 use super::timer::{Timer, after};

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use litemap::LiteMap;
 
 use super::asks::{Ask, AskKey, FIRST_INTERVAL};
-use super::link::{Families, Link, Shared};
+use super::families::Families;
+use super::link::{Link, Shared};
 use super::timer::{Timer, after};
 use crate::name::Name;
 use crate::wire::{MAX_SENT_BYTES, Packer, RecordType, Section};

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use litemap::LiteMap;
 
+use super::budget::Budget;
 use super::continuation::Continuation;
+use super::families::Families;
 use super::io::{Family, Packet};
-use super::link::{Budget, Families, Link, Shared};
+use super::link::{Link, Shared};
 use super::own::{DEFENCE_INTERVAL, MULTICAST_INTERVAL, RecordKey, Telling};
 use super::records::{HOST_TTL_SECONDS, OTHER_TTL_SECONDS};
 use super::timer::{after, earlier};

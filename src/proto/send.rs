@@ -8,7 +8,8 @@ use litemap::LiteMap;
 use bytes::Bytes;
 use tracing::trace;
 
-use super::link::{Families, Link, Shared};
+use super::families::Families;
+use super::link::{Link, Shared};
 use super::own::{MULTICAST_INTERVAL, RecordKey};
 use super::prepared::{Packed, Unit};
 use super::respond::{Pending, Rule};

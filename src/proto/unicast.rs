@@ -3,7 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use super::link::{Budget, Link, Shared, USUAL_BYTES};
+use super::budget::Budget;
+use super::link::{Link, Shared, USUAL_BYTES};
 use super::own::RecordKey;
 use super::respond::Wanted;
 use super::timer::{Timer, after};

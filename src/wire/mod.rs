@@ -13,7 +13,9 @@
 
 mod checked;
 mod name_ref;
+mod names;
 mod packer;
+mod questions;
 mod rdata;
 mod reader;
 mod record;
@@ -21,7 +23,8 @@ mod walk;
 
 pub use name_ref::NameRef;
 pub use packer::{Full, Packer};
-pub use reader::{Header, Malformed, Message, Question, Questions, RecordRef, Records};
+pub use questions::{Question, Questions};
+pub use reader::{Header, Malformed, Message, RecordRef, Records};
 pub use record::{Nsec, Record, RecordData, RecordType, Section, Srv};
 
 /// The UDP port of Multicast DNS (RFC 6762 §3).
@@ -52,3 +55,10 @@ pub const MAX_DECOMPRESSED_BYTES: usize = 64 * 1024;
 
 /// The most compression pointers followed within one name.
 pub const MAX_POINTER_HOPS: usize = 128;
+
+/// The bytes of a message header (RFC 1035 §4.1.1).
+const HEADER_BYTES: usize = 12;
+
+/// The bit above a class: "reply by unicast" in a question (RFC 6762 §5.4), "flush the
+/// cache" in a record (§10.2).
+const TOP_BIT: u16 = 0x8000;

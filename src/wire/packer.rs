@@ -3,9 +3,8 @@
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::reader::{HEADER_BYTES, TOP_BIT};
 use super::walk::Walk;
-use super::{CLASS_IN, MAX_SENT_BYTES, RecordData, RecordType, Section};
+use super::{CLASS_IN, HEADER_BYTES, MAX_SENT_BYTES, RecordData, RecordType, Section, TOP_BIT};
 use crate::name::Name;
 
 /// The QR and AA bits of a response (RFC 6762 §18.2, §18.4).

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::checked::End;
-use super::reader::Names;
+use super::names::Names;
 use super::record::without_zeros;
 use super::{Nsec, RecordData, RecordType, Srv};
 use crate::name::MAX_NAME_BYTES;

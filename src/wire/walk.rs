@@ -1,8 +1,7 @@
 //! Following a name through a packet (RFC 1035 §4.1.4).
 
-use super::MAX_POINTER_HOPS;
 use super::checked::{Checked, End};
-use super::reader::HEADER_BYTES;
+use super::{HEADER_BYTES, MAX_POINTER_HOPS};
 use crate::name::{Folded, MAX_NAME_BYTES, behind};
 
 /// The two top bits of a length byte tell a label from a pointer.
