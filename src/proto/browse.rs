@@ -1,6 +1,6 @@
 //! From records to instances: PTR, SRV, TXT and addresses become found, updated, lost.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::crowd::{Shares, Standing};
 use super::hash::Seeded;
 use super::io::{BrowseId, Event, ResolveId};
 use super::link::{Link, Shared};
-use super::numbered::{Number, Numbered};
+use super::numbered::{Number, Numbered, Numbers};
 use super::timer::{Timer, after};
 use crate::name::{HostName, InstanceName, Name, ServiceType};
 use crate::service::{Change, Instance, Lost};
@@ -35,7 +35,7 @@ pub(super) type InstanceKey = Number;
 struct Sought {
     service: ServiceType,
     clients: Vec<BrowseId>,
-    instances: BTreeSet<InstanceKey>,
+    instances: Numbers,
     shares: Shares,
 }
 
@@ -59,9 +59,9 @@ pub(super) struct Instances {
     sought: LiteMap<Name, Sought>,
     tracked: Numbered<Tracked>,
     names: HashMap<Name, Vec<InstanceKey>, Seeded>,
-    hosts: HashMap<Name, BTreeSet<InstanceKey>, Seeded>,
+    hosts: HashMap<Name, Numbers, Seeded>,
     pub(super) resolving: LiteMap<Name, Vec<ResolveId>>,
-    touched: BTreeSet<InstanceKey>,
+    touched: Numbers,
     pub(super) touched_hosts: LiteMap<Name, ()>,
 }
 
@@ -73,7 +73,7 @@ impl Instances {
             names: HashMap::with_hasher(seeded),
             hosts: HashMap::with_hasher(seeded),
             resolving: LiteMap::new(),
-            touched: BTreeSet::new(),
+            touched: Numbers::default(),
             touched_hosts: LiteMap::new(),
         }
     }
@@ -85,8 +85,8 @@ impl Instances {
 
     /// The instances under a name that no client has been told of.
     pub(super) fn untold(&self, sought: &Name) -> impl Iterator<Item = &Name> {
-        let keys = self.sought.get(sought).into_iter().flat_map(|sought| &sought.instances);
-        keys.filter_map(|key| self.tracked.get(*key)).filter(|one| one.told.is_none()).map(|one| &one.name)
+        let keys = self.sought.get(sought).into_iter().flat_map(|sought| sought.instances.iter());
+        keys.filter_map(|key| self.tracked.get(key)).filter(|one| one.told.is_none()).map(|one| &one.name)
     }
 
     /// The instances of a type by who told of them.
@@ -118,7 +118,7 @@ impl Instances {
 
     /// So have the instances with this name.
     pub(super) fn touch_at(&mut self, name: &Name) {
-        self.touched.extend(self.names.get(name).into_iter().flatten());
+        self.touched.extend(self.names.get(name).into_iter().flatten().copied());
     }
 }
 
@@ -143,14 +143,14 @@ impl Link {
         if let Some(sought) = self.instances.sought.get_mut(name) {
             sought.clients.push(id);
             let known =
-                sought.instances.iter().filter_map(|key| self.instances.tracked.get(*key)?.told.clone());
+                sought.instances.iter().filter_map(|key| self.instances.tracked.get(key)?.told.clone());
             shared.events.extend(known.map(|found| Event::Browse { id, change: Change::Found(found) }));
             return;
         }
         let sought = Sought {
             service: service.clone(),
             clients: vec![id],
-            instances: BTreeSet::new(),
+            instances: Numbers::default(),
             shares: Shares::default(),
         };
         self.instances.sought.insert(name.clone(), sought);
@@ -173,7 +173,7 @@ impl Link {
             return;
         }
         let gone = self.instances.sought.remove(name).map(|sought| sought.instances).unwrap_or_default();
-        for key in gone {
+        for key in gone.into_row() {
             self.untrack(key, shared);
         }
         self.stop_asking(name, RecordType::PTR, shared);
@@ -194,7 +194,7 @@ impl Link {
         }
         self.instances.touch_at(name);
         if let Some(keys) = self.instances.hosts.get(name) {
-            self.instances.touched.extend(keys);
+            self.instances.touched.extend(keys.iter());
         }
         if self.instances.resolving.contains_key(name) {
             self.instances.touched_hosts.insert(name.clone(), ());
@@ -244,7 +244,7 @@ impl Link {
         let Some(tracked) = self.instances.tracked.remove(key) else { return };
         shared.timers.cancel(&Timer::Instance(self.index, key));
         if let Some(sought) = self.instances.sought.get_mut(&tracked.sought) {
-            sought.instances.remove(&key);
+            sought.instances.remove(key);
             let standing = if tracked.told.is_some() { Standing::Told } else { Standing::Rumour };
             sought.shares.remove(standing, tracked.source, key);
         }
@@ -263,7 +263,7 @@ impl Link {
 
     fn leave_host(&mut self, host: &Name, key: InstanceKey, shared: &mut Shared) {
         if let Some(keys) = self.instances.hosts.get_mut(host) {
-            keys.remove(&key);
+            keys.remove(key);
             if keys.is_empty() {
                 self.instances.hosts.remove(host);
             }

@@ -1,11 +1,10 @@
 //! Truncated queries: the known answers that follow in further packets (RFC 6762 §7.2).
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::link::{Link, Shared};
-use super::own::RecordKey;
+use super::numbered::Numbers;
 use super::respond::Wanted;
 use super::timer::{Timer, after};
 use crate::wire::Message;
@@ -64,7 +63,7 @@ impl Link {
             packets: 0,
             wanted: Vec::new(),
         });
-        let mut held: BTreeSet<RecordKey> = waiting.wanted.iter().map(|want| want.key).collect();
+        let mut held: Numbers = waiting.wanted.iter().map(|want| want.key).collect();
         waiting.wanted.extend(wanted.drain(..).filter(|want| held.insert(want.key)));
         self.wait_for_more(now, source, shared);
         true

@@ -4,18 +4,20 @@
 //! nor push out those that are known. So first those go of which nothing but the name is
 //! known, then those of who holds the most, and nobody who holds no more than the newcomer.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+
+use litemap::LiteMap;
 
 use super::browse::InstanceKey;
 use super::link::{Link, Shared};
+use super::numbered::Numbers;
 use crate::name::Name;
 use crate::wire::RecordData;
 
 /// The instances of one type by how much is known of them and by who told of them.
 #[derive(Debug, Default)]
 pub(super) struct Shares {
-    shares: BTreeMap<(Standing, IpAddr), BTreeSet<InstanceKey>>,
+    shares: LiteMap<(Standing, IpAddr), Numbers>,
 }
 
 /// What is known of an instance.
@@ -34,7 +36,7 @@ impl Shares {
 
     pub(super) fn remove(&mut self, standing: Standing, source: IpAddr, key: InstanceKey) {
         if let Some(keys) = self.shares.get_mut(&(standing, source)) {
-            keys.remove(&key);
+            keys.remove(key);
             if keys.is_empty() {
                 self.shares.remove(&(standing, source));
             }
@@ -50,11 +52,11 @@ impl Shares {
             of_it.max_by_key(|(_, keys)| keys.len()).map(|(_, keys)| keys)
         };
         if let Some(rumours) = largest(Standing::Rumour) {
-            return rumours.first().copied();
+            return rumours.first();
         }
         let own = self.shares.get(&(Standing::Told, source)).map_or(0, |keys| keys.len());
         let told = largest(Standing::Told).filter(|keys| keys.len() > own.saturating_add(1))?;
-        told.first().copied()
+        told.first()
     }
 }
 

@@ -75,9 +75,91 @@ impl<T> Numbered<T> {
     }
 }
 
+/// Numbers in a sorted row, each once. New ones are mostly the greatest, and go to its end.
+#[derive(Debug, Default)]
+pub(super) struct Numbers(Vec<Number>);
+
+impl Numbers {
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn contains(&self, number: Number) -> bool {
+        self.0.binary_search(&number).is_ok()
+    }
+
+    /// Says whether it is new.
+    pub(super) fn insert(&mut self, number: Number) -> bool {
+        let place = self.0.binary_search(&number);
+        if let Err(place) = place {
+            self.0.insert(place, number);
+        }
+        place.is_err()
+    }
+
+    pub(super) fn remove(&mut self, number: Number) {
+        if let Ok(place) = self.0.binary_search(&number) {
+            self.0.remove(place);
+        }
+    }
+
+    pub(super) fn first(&self) -> Option<Number> {
+        self.0.first().copied()
+    }
+
+    pub(super) fn pop_first(&mut self) -> Option<Number> {
+        let first = self.first()?;
+        self.remove(first);
+        Some(first)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Number> {
+        self.0.iter().copied()
+    }
+
+    pub(super) fn into_row(self) -> Vec<Number> {
+        self.0
+    }
+}
+
+impl Extend<Number> for Numbers {
+    fn extend<I: IntoIterator<Item = Number>>(&mut self, numbers: I) {
+        for number in numbers {
+            self.insert(number);
+        }
+    }
+}
+
+impl FromIterator<Number> for Numbers {
+    fn from_iter<I: IntoIterator<Item = Number>>(numbers: I) -> Self {
+        let mut all = Self::default();
+        all.extend(numbers);
+        all
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_stand_in_order_each_once() {
+        let mut things = Numbered::default();
+        let made: Vec<Number> = (0..4).map(|_| things.insert(())).collect();
+        let [one, two, three, four] = made[..] else { unreachable!() };
+        let mut numbers: Numbers = [three, one, three, two].into_iter().collect();
+        assert_eq!((numbers.len(), numbers.first()), (3, Some(one)));
+        assert!(!numbers.insert(two) && numbers.contains(two) && !numbers.contains(four));
+        numbers.remove(two);
+        numbers.remove(four);
+        assert_eq!((numbers.pop_first(), numbers.iter().collect::<Vec<_>>()), (Some(one), vec![three]));
+        assert_eq!((numbers.pop_first(), numbers.pop_first()), (Some(three), None));
+        assert!(numbers.is_empty() && numbers.into_row().is_empty());
+    }
 
     #[test]
     fn who_takes_a_place_over_is_another() {

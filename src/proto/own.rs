@@ -1,6 +1,6 @@
 //! The records we hold on one link: what is answered, announced, defended and taken back.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use litemap::LiteMap;
@@ -8,7 +8,7 @@ use litemap::LiteMap;
 use super::claim::ClaimId;
 use super::hash::Seeded;
 use super::names::{NameMap, Sought};
-use super::numbered::{Number, Numbered};
+use super::numbered::{Number, Numbered, Numbers};
 use super::set::Set;
 use super::timer::after;
 use crate::name::Name;
@@ -74,7 +74,7 @@ pub(super) struct Own {
     names: NameMap<Set<RecordKey>>,
     claims: LiteMap<ClaimId, Vec<RecordKey>>,
     /// The records whose telling is [`Telling::Leads`].
-    leads: BTreeSet<RecordKey>,
+    leads: Numbers,
     /// What was held until lately, and when it was last multicast: the one-second rule goes on
     /// when it comes back.
     released: Released,
@@ -97,7 +97,7 @@ impl Own {
             seeded,
             names: NameMap::new(seeded),
             claims: LiteMap::new(),
-            leads: BTreeSet::new(),
+            leads: Numbers::default(),
             released: VecDeque::new(),
             last: None,
             state: 0,
@@ -174,7 +174,7 @@ impl Own {
 
     /// The pointers that lead.
     pub(super) fn leads(&self) -> impl Iterator<Item = RecordKey> {
-        self.leads.iter().copied()
+        self.leads.iter()
     }
 
     /// The record equal to this one.
@@ -257,7 +257,7 @@ impl Own {
                 self.names.remove(&own.record.name);
             }
         }
-        self.leads.remove(&key);
+        self.leads.remove(key);
         installed.removed_keys.push(key);
         if let Some(last) = own.last {
             if self.released.len() >= MAX_RELEASED {

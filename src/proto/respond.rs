@@ -1,6 +1,5 @@
 //! Answering: which records, to whom, when, and what keeps them back (RFC 6762 §6, §7).
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -136,8 +135,8 @@ impl Link {
             self.find_answers(&question, question.unicast || packet.unicast, &mut wanted);
         }
         if questions > 1 {
-            let mut seen = BTreeSet::new();
-            wanted.retain(|want| seen.insert((want.key, want.unicast)));
+            let mut seen: LiteMap<(RecordKey, bool), ()> = LiteMap::new();
+            wanted.retain(|want| seen.insert((want.key, want.unicast), ()).is_none());
         }
         if wanted.is_empty() {
             return;
@@ -207,7 +206,7 @@ impl Link {
         if message.header().answers == 0 {
             return;
         }
-        let mut unknown: BTreeMap<RecordKey, Option<u32>> =
+        let mut unknown: LiteMap<RecordKey, Option<u32>> =
             wanted.iter().map(|want| (want.key, want.ttl)).collect();
         // One list's records have one name, which stands in one place.
         let mut at: Option<(u16, bool)> = None;

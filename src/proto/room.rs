@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Instant;
 
+use litemap::LiteMap;
+
 use super::cache::{Cache, CacheKey};
 use crate::name::Name;
 use crate::wire::{RecordData, RecordType};
@@ -62,7 +64,7 @@ impl Cache {
         if set.len() < most {
             return true;
         }
-        let mut sources: BTreeMap<IpAddr, (usize, Instant, CacheKey)> = BTreeMap::new();
+        let mut sources: LiteMap<IpAddr, (usize, Instant, CacheKey)> = LiteMap::new();
         for key in set {
             let Some(entry) = self.entries.get(key) else { continue };
             let share = sources.entry(entry.source).or_insert((0, entry.received, key));
@@ -71,7 +73,10 @@ impl Cache {
                 (share.1, share.2) = (entry.received, key);
             }
         }
-        let most_said = sources.into_values().max_by_key(|(count, heard, _)| (*count, Reverse(*heard)));
+        let most_said = sources
+            .into_iter()
+            .map(|(_, share)| share)
+            .max_by_key(|(count, heard, _)| (*count, Reverse(*heard)));
         most_said.is_some_and(|(.., key)| self.forget(key))
     }
 

@@ -1,6 +1,5 @@
 //! From records that are due to datagrams: additionals, sections, sizes.
 
-use std::collections::BTreeSet;
 use std::time::Instant;
 
 use litemap::LiteMap;
@@ -10,6 +9,7 @@ use tracing::trace;
 
 use super::families::Families;
 use super::link::{Link, Shared};
+use super::numbered::Numbers;
 use super::own::{MULTICAST_INTERVAL, RecordKey};
 use super::prepared::{Packed, Unit};
 use super::respond::{Pending, Rule};
@@ -54,9 +54,9 @@ impl Link {
         self.answers.pending.retain(|_, pending| pending.due > now);
         // Each record is told once in all these messages (RFC 6762 §6): it is no additional of
         // another where it is an answer itself, …
-        let answers: BTreeSet<RecordKey> = groups.values().flatten().map(|unit| unit.answer).collect();
+        let answers: Numbers = groups.values().flatten().map(|unit| unit.answer).collect();
         for unit in groups.iter_mut().flat_map(|(_, units)| units) {
-            unit.additionals.retain(|key| !answers.contains(key));
+            unit.additionals.retain(|key| !answers.contains(*key));
         }
         // … nor of a second one. What goes to both families comes first.
         let mut told: LiteMap<RecordKey, Families> = LiteMap::new();
@@ -185,12 +185,12 @@ impl Link {
                     }
                 }
             }
-            let answers: BTreeSet<RecordKey> = others.iter().map(|(key, _)| *key).collect();
+            let answers: Numbers = others.iter().map(|(key, _)| *key).collect();
             let units: Vec<Unit> = others
                 .into_iter()
                 .map(|(key, ttl)| {
                     let mut additionals = self.own.additionals(key);
-                    additionals.retain(|key| !answers.contains(key));
+                    additionals.retain(|key| !answers.contains(*key));
                     Unit { answer: key, ttl, additionals }
                 })
                 .collect();
@@ -251,7 +251,7 @@ impl Link {
     /// Packs all of the units; `whole`: with every additional, or not at all.
     fn pack(&self, units: &[Unit], limit: usize, whole: bool) -> Option<Packed> {
         let mut packer = Packer::response(limit);
-        let mut records = BTreeSet::new();
+        let mut records = Numbers::default();
         for unit in units {
             let Some(own) = self.own.get(unit.answer) else { continue };
             let Record { name, cache_flush, ttl, data } = &own.record;
@@ -278,10 +278,9 @@ impl Link {
             }
             // RFC 6762 §10.2: a unique set of records is sent whole, or not at all.
             packer = before;
-            records.retain(|key| !set.contains(key));
+            set.iter().for_each(|key| records.remove(*key));
         }
-        (!records.is_empty())
-            .then(|| Packed { payload: packer.finish(), records: records.into_iter().collect() })
+        (!records.is_empty()).then(|| Packed { payload: packer.finish(), records: records.into_row().into() })
     }
 
     /// A reply in ordinary DNS form: ID and question repeated, no cache-flush bit, short
@@ -289,7 +288,7 @@ impl Link {
     pub(super) fn pack_legacy(&self, asked: &Asked, records: &[(RecordKey, Option<u32>)]) -> Option<Bytes> {
         let mut packer = Packer::legacy(self.limit(), asked.id);
         packer.repeat_questions(&asked.bytes, asked.questions).ok()?;
-        let mut packed: BTreeSet<RecordKey> = BTreeSet::new();
+        let mut packed = Numbers::default();
         for (key, ttl) in records {
             let Some(own) = self.own.get(*key) else { continue };
             let Record { name, ttl: full, data, .. } = &own.record;
@@ -300,7 +299,7 @@ impl Link {
             packed.insert(*key);
         }
         for key in records.iter().flat_map(|(key, _)| self.own.additionals(*key)) {
-            if packed.contains(&key) {
+            if packed.contains(key) {
                 continue;
             }
             let Some(own) = self.own.get(key) else { continue };

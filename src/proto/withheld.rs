@@ -1,7 +1,8 @@
 //! What waits for an answer that the one-second rule has put off (RFC 6762 §6).
 
-use std::collections::BTreeMap;
 use std::time::Instant;
+
+use litemap::LiteMap;
 
 use super::own::RecordKey;
 
@@ -12,7 +13,7 @@ use super::own::RecordKey;
 pub(super) struct Withheld {
     /// Which state of the link's records it belongs to; none where it has to be found anew.
     made_of: Option<u64>,
-    until: BTreeMap<RecordKey, Instant>,
+    until: LiteMap<RecordKey, Instant>,
     last: Option<Instant>,
 }
 
