@@ -70,7 +70,7 @@ pub mod wire;
 
 #[cfg(feature = "tokio")]
 pub use api::{
-    Announcement, AsServiceType, Browse, BrowseTypes, Builder, Error, Mdns, Resolved, StatusWatch,
+    Announcement, AsServiceType, Browse, BrowseTypes, Builder, Denial, Error, Mdns, Resolved, StatusWatch,
 };
 pub use error::{NameError, ServiceError, TxtError};
 pub use name::{HostName, InstanceName, Name, ServiceType};

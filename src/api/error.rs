@@ -1,5 +1,6 @@
 //! What can go wrong between the caller and the network.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -7,6 +8,7 @@ use thiserror::Error;
 use crate::error::{NameError, ServiceError, TxtError};
 use crate::name::{HostName, InstanceName};
 use crate::net::NetError;
+use crate::service::Interface;
 
 /// What an [`Mdns`](super::Mdns) and its handles refuse or fail to do.
 ///
@@ -77,6 +79,37 @@ pub enum Error {
         /// The interfaces on which it was asked for.
         interfaces: Vec<String>,
     },
+    /// The host is there, and says that it has no address (RFC 6762 §6.1), or none that anybody
+    /// could connect to.
+    #[error(
+        "{host} is there, but has neither an IPv4 nor an IPv6 address to connect to: so says {}; \
+         look at the network settings of that host",
+        so_says(denials)
+    )]
+    NoAddress {
+        /// The host that was asked for.
+        host: HostName,
+        /// Who said so, on each interface that it was said on.
+        denials: Vec<Denial>,
+    },
+}
+
+/// Who said that a host has no address, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Denial {
+    /// The interface on which it was said.
+    pub interface: Interface,
+    /// Who said it, where that is known.
+    pub source: Option<IpAddr>,
+}
+
+fn so_says(denials: &[Denial]) -> String {
+    let one = |Denial { interface, source }: &Denial| match source {
+        Some(source) => format!("{source} on {}", interface.name),
+        None => format!("somebody on {}", interface.name),
+    };
+    denials.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn on(interfaces: &[String]) -> String {
@@ -103,5 +136,15 @@ mod tests {
         };
         assert!(error(vec!["eth0".into()]).to_string().contains("alpha.local within 3s on eth0"));
         assert!(error(vec![]).to_string().contains("no network interface is up"));
+        let denied = |index, name: &str, source: &str| Denial {
+            interface: Interface { index, name: name.into() },
+            source: source.parse().ok(),
+        };
+        let error = Error::NoAddress {
+            host: HostName::new("alpha").unwrap(),
+            denials: vec![denied(1, "eth0", "10.0.0.9"), denied(2, "eth1", "")],
+        };
+        assert!(error.to_string().contains("alpha.local is there, but has neither"), "{error}");
+        assert!(error.to_string().contains("10.0.0.9 on eth0, somebody on eth1"), "{error}");
     }
 }

@@ -13,7 +13,7 @@ pub use announcement::Announcement;
 pub use browse::{AsServiceType, Browse};
 pub use browse_types::BrowseTypes;
 pub use builder::Builder;
-pub use error::Error;
+pub use error::{Denial, Error};
 pub use resolve::Resolved;
 pub use status::StatusWatch;
 
@@ -216,7 +216,8 @@ impl Mdns {
     ///
     /// Returns as soon as both families are answered or denied on every interface. The other
     /// family gets half a second from the first address on, and interfaces on which nobody
-    /// answers get 200 ms; in any case it returns after `timeout`.
+    /// answers get 200 ms, or 1.3 s if all that is known is a denial; in any case it returns
+    /// after `timeout`.
     ///
     /// ```no_run
     /// # async fn f(mdns: salut::Mdns) -> Result<(), salut::Error> {
@@ -227,8 +228,8 @@ impl Mdns {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NoAnswer`] if there is no address by then; a bad host name;
-    /// [`Error::Stopped`] or [`Error::Busy`].
+    /// [`Error::NoAnswer`] if there is no answer by then; [`Error::NoAddress`] if the host says
+    /// that it has no address; a bad host name; [`Error::Stopped`] or [`Error::Busy`].
     pub async fn resolve(&self, host: &str, timeout: Duration) -> Result<Vec<Resolved>, Error> {
         resolve::resolve(self, host, timeout).await
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Error, Mdns};
+use super::{Denial, Error, Mdns};
 use crate::name::HostName;
-use crate::net::{Command, Found};
+use crate::net::{Command, Found, Known};
 use crate::service::{Interface, scoped};
 
 /// After the first address the other family of an interface gets this long.
@@ -16,6 +16,11 @@ const GRACE: Duration = Duration::from_millis(500);
 
 /// … and other interfaces this: there the question leaves up to 100 ms later (RFC 6762 §5.2).
 const OTHER_LINKS: Duration = Duration::from_millis(200);
+
+/// Where all that is known is that a host has no address on one interface, the others get this
+/// long: time for two questions, after up to 120 ms and a second later (RFC 6762 §5.2), and for
+/// an answer to either of them (§6).
+const DENIED_ELSEWHERE: Duration = Duration::from_millis(1300);
 
 /// The addresses of a host on one interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,32 +50,50 @@ pub(super) async fn resolve(mdns: &Mdns, host: &str, timeout: Duration) -> Resul
     if let Ok(stopped @ Err(_)) = tokio::time::timeout(timeout, enough(mdns, &mut found)).await {
         return stopped.map(|()| Vec::new());
     }
+    let interfaces = interfaces(mdns).await?;
+    let found = found.borrow();
     let resolved: Vec<_> = found
-        .borrow()
         .values()
-        .filter(|(_, addresses, _)| !addresses.is_empty())
-        .map(|(interface, addresses, _)| Resolved {
+        .filter(|known| !known.addresses.is_empty())
+        .map(|known| Resolved {
             host: host.clone(),
-            addresses: addresses.clone(),
-            interface: interface.clone(),
+            addresses: known.addresses.clone(),
+            interface: known.interface.clone(),
         })
         .collect();
-    if resolved.is_empty() {
-        let links = mdns.status().await?.links;
-        let interfaces = links.into_iter().map(|link| link.interface.name.to_string()).collect();
-        return Err(Error::NoAnswer { host, timeout, interfaces });
+    if !resolved.is_empty() {
+        return Ok(resolved);
     }
-    Ok(resolved)
+    let denials: Vec<_> = on(&found, &interfaces)
+        .filter(|known| known.complete)
+        .map(|known| Denial { interface: known.interface.clone(), source: known.source })
+        .collect();
+    if !denials.is_empty() {
+        return Err(Error::NoAddress { host, denials });
+    }
+    let interfaces = interfaces.into_iter().map(|interface| interface.name.to_string()).collect();
+    Err(Error::NoAnswer { host, timeout, interfaces })
+}
+
+async fn interfaces(mdns: &Mdns) -> Result<Vec<Interface>, Error> {
+    let links = mdns.status().await?.links.into_iter().map(|link| link.interface);
+    Ok(links.map(|info| Interface { index: info.index, name: info.name }).collect())
+}
+
+/// What was found on interfaces that are still there.
+fn on<'f>(found: &'f Found, interfaces: &'f [Interface]) -> impl Iterator<Item = &'f Known> {
+    found.values().filter(|known| interfaces.contains(&known.interface))
 }
 
 /// Waits until nothing more is to be expected.
 async fn enough(mdns: &Mdns, found: &mut watch::Receiver<Found>) -> Result<(), Error> {
-    let mut first = None;
+    let mut since = None;
     loop {
         // Of a program that has just begun the links come one by one.
-        let links = mdns.status().await?.links.len();
-        let wait = patience(&found.borrow_and_update(), links);
-        let until = wait.map(|wait| *first.get_or_insert_with(Instant::now) + wait);
+        let interfaces = interfaces(mdns).await?;
+        let wait = patience(&found.borrow_and_update(), &interfaces);
+        since = since.filter(|(known, _)| Some(*known) == wait.map(|(known, _)| known));
+        let until = wait.map(|(known, wait)| since.get_or_insert_with(|| (known, Instant::now())).1 + wait);
         tokio::select! {
             changed = found.changed() => changed.map_err(|_| Error::Stopped)?,
             () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => return Ok(()),
@@ -78,16 +101,30 @@ async fn enough(mdns: &Mdns, found: &mut watch::Receiver<Found>) -> Result<(), E
     }
 }
 
-/// How long after the first address others are waited for; `None` before there is one.
-fn patience(found: &Found, links: usize) -> Option<Duration> {
-    let mut answered = found.values().filter(|(_, addresses, _)| !addresses.is_empty()).peekable();
-    answered.peek()?;
-    let complete = answered.try_fold(0_usize, |count, (.., complete)| complete.then_some(count + 1));
-    Some(match complete {
-        None => GRACE,
-        Some(count) if count < links => OTHER_LINKS,
-        Some(_) => Duration::ZERO,
-    })
+/// What is known at the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Least {
+    /// That the host has no address on an interface.
+    Denial,
+    /// An address.
+    Address,
+}
+
+/// How long after the first address or denial more is waited for; `None` before there is one.
+fn patience(found: &Found, interfaces: &[Interface]) -> Option<(Least, Duration)> {
+    let is_silent = |interface: &Interface| {
+        let of = found.values().find(|known| known.interface == *interface);
+        of.is_none_or(|known| known.addresses.is_empty() && !known.complete)
+    };
+    let silent = interfaces.iter().any(is_silent);
+    let mut answered = found.values().filter(|known| !known.addresses.is_empty()).peekable();
+    if answered.peek().is_some() {
+        let halves = answered.any(|known| !known.complete);
+        let wait = if halves { GRACE } else { OTHER_LINKS };
+        return Some((Least::Address, if halves || silent { wait } else { Duration::ZERO }));
+    }
+    let denied = on(found, interfaces).any(|known| known.complete);
+    denied.then_some((Least::Denial, if silent { DENIED_ELSEWHERE } else { Duration::ZERO }))
 }
 
 #[cfg(test)]
@@ -96,30 +133,57 @@ mod tests {
     use super::*;
     use crate::proto::LinkIndex;
 
+    fn eth(index: u32) -> Interface {
+        Interface { index, name: format!("eth{index}").into() }
+    }
+
     fn found(links: &[(u32, &[&str], bool)]) -> Found {
-        links
-            .iter()
-            .map(|(index, addresses, complete)| {
-                let interface = Interface { index: *index, name: format!("eth{index}").into() };
-                let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
-                (LinkIndex(*index), (interface, addresses, *complete))
-            })
-            .collect()
+        let known = |(index, addresses, complete): &(u32, &[&str], bool)| Known {
+            interface: eth(*index),
+            addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+            complete: *complete,
+            source: Some([192, 0, 2, 9].into()),
+        };
+        links.iter().map(|link| (LinkIndex(link.0), known(link))).collect()
     }
 
     #[test]
     fn families_and_other_links_are_waited_for() {
-        assert_eq!(patience(&found(&[]), 2), None);
-        assert_eq!(patience(&found(&[(1, &[], true)]), 2), None);
-        assert_eq!(patience(&found(&[(1, &["192.0.2.1"], false)]), 1), Some(GRACE));
-        assert_eq!(patience(&found(&[(1, &["192.0.2.1"], true)]), 1), Some(Duration::ZERO));
+        let wait = |links: &[(u32, &[&str], bool)], there: u32| {
+            let interfaces: Vec<Interface> = (1..=there).map(eth).collect();
+            let (least, wait) = patience(&found(links), &interfaces)?;
+            assert_eq!(least, Least::Address);
+            Some(wait)
+        };
+        assert_eq!(wait(&[], 2), None);
+        assert_eq!(wait(&[(1, &["192.0.2.1"], false)], 1), Some(GRACE));
+        assert_eq!(wait(&[(1, &["192.0.2.1"], true)], 1), Some(Duration::ZERO));
         let other = |addresses: &'static [&str], complete| {
-            patience(&found(&[(1, &["192.0.2.1"], true), (2, addresses, complete)]), 2)
+            wait(&[(1, &["192.0.2.1"], true), (2, addresses, complete)], 2)
         };
         assert_eq!(other(&[], false), Some(OTHER_LINKS));
-        assert_eq!(other(&[], true), Some(OTHER_LINKS));
+        assert_eq!(other(&[], true), Some(Duration::ZERO), "there it is denied");
         assert_eq!(other(&["2001:db8::1"], false), Some(GRACE));
         assert_eq!(other(&["2001:db8::1"], true), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_denial_on_every_link_is_the_end_and_on_one_of_them_the_others_are_waited_for() {
+        let denied = |links: &[(u32, &[&str], bool)], there: &[u32]| {
+            patience(&found(links), &there.iter().copied().map(eth).collect::<Vec<_>>())
+        };
+        assert_eq!(denied(&[(1, &[], true)], &[1]), Some((Least::Denial, Duration::ZERO)));
+        assert_eq!(denied(&[(1, &[], true)], &[1, 2]), Some((Least::Denial, DENIED_ELSEWHERE)));
+        let both = [(1, &[][..], true), (2, &[][..], true)];
+        assert_eq!(denied(&both, &[1, 2]), Some((Least::Denial, Duration::ZERO)));
+        // It has expired.
+        assert_eq!(denied(&[(1, &[], false)], &[1]), None);
+        // Its link is gone.
+        assert_eq!(denied(&[(1, &[], true)], &[2]), None);
+        assert_eq!(denied(&[(1, &[], true)], &[]), None);
+        // Another link has an address all the same, and gets its own time from then on.
+        let answered = [(1, &[][..], true), (2, &["192.0.2.1"][..], false)];
+        assert_eq!(denied(&answered, &[1, 2]), Some((Least::Address, GRACE)));
     }
 
     #[test]

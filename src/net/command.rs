@@ -22,9 +22,19 @@ use crate::txt::Txt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Key(pub(crate) u64);
 
-/// What is known of a host: on each link its addresses, and whether both families have an
-/// answer or were denied.
-pub(crate) type Found = LiteMap<LinkIndex, (Interface, Vec<IpAddr>, bool)>;
+/// What is known of a host on each link.
+pub(crate) type Found = LiteMap<LinkIndex, Known>;
+
+/// What is known of a host on one link.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) interface: Interface,
+    pub(crate) addresses: Vec<IpAddr>,
+    /// Whether both families have an answer or were denied.
+    pub(crate) complete: bool,
+    /// Who said the last of this.
+    pub(crate) source: Option<IpAddr>,
+}
 
 #[cfg(feature = "_libp2p")]
 pub(crate) use crate::libp2p::PeerCommand;

@@ -9,7 +9,7 @@ use litemap::LiteMap;
 use tokio::sync::{oneshot, watch};
 use tracing::{debug, warn};
 
-use super::command::{Found, Key};
+use super::command::{Found, Key, Known};
 use super::links::Links;
 use super::told::{Catalogue, Mailbox, News, Writer};
 use crate::name::{HostName, InstanceName};
@@ -190,12 +190,12 @@ impl Handles {
                     catalogue.put(change);
                 }
             }
-            Event::Resolved { id, link, addresses, complete } => {
+            Event::Resolved { id, link, addresses, complete, source } => {
                 let (Some(found), Some(interface)) = (self.resolves.get(&id), links.interface(link)) else {
                     return;
                 };
                 found.send_modify(|found| {
-                    found.insert(link, (interface, addresses, complete));
+                    found.insert(link, Known { interface, addresses, complete, source });
                 });
             }
             // There are no taps without libp2p.

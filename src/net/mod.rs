@@ -32,7 +32,7 @@ pub use problem::Problem;
 pub use status::{FamilyStatus, LinkStatus, Status};
 pub use told::AnnouncementEvent;
 
-pub(crate) use command::{Command, Found, Key};
+pub(crate) use command::{Command, Found, Key, Known};
 pub(crate) use interface::{Choice, list};
 #[cfg(any(feature = "_libp2p", test))]
 pub(crate) use told::Close;

@@ -9,9 +9,10 @@ use litemap::LiteMap;
 use super::asks::AskKey;
 use super::crowd::{Shares, Standing};
 use super::hash::Seeded;
-use super::io::{BrowseId, Event, ResolveId};
+use super::io::{BrowseId, Event};
 use super::link::{Link, Shared};
 use super::numbered::{Number, Numbered, Numbers};
+use super::resolve::Resolving;
 use super::timer::{Timer, after};
 use crate::name::{HostName, InstanceName, Name, ServiceType};
 use crate::service::{Change, Instance, Lost};
@@ -60,7 +61,7 @@ pub(super) struct Instances {
     tracked: Numbered<Tracked>,
     names: HashMap<Name, Vec<InstanceKey>, Seeded>,
     hosts: HashMap<Name, Numbers, Seeded>,
-    pub(super) resolving: LiteMap<Name, Vec<ResolveId>>,
+    pub(super) resolving: LiteMap<Name, Resolving>,
     touched: Numbers,
     pub(super) touched_hosts: LiteMap<Name, ()>,
 }
@@ -277,19 +278,7 @@ impl Link {
         while let Some(key) = self.instances.touched.pop_first() {
             self.look_at(now, key, shared);
         }
-        for (host, ()) in std::mem::take(&mut self.instances.touched_hosts) {
-            let addresses = self.addresses(&host);
-            let complete =
-                [RecordType::A, RecordType::AAAA].iter().all(|rtype| self.has_answer(&host, *rtype));
-            if addresses.is_empty() && !complete {
-                continue;
-            }
-            for id in self.instances.resolving.get(&host).into_iter().flatten() {
-                let event =
-                    Event::Resolved { id: *id, link: self.index, addresses: addresses.clone(), complete };
-                shared.events.push_back(event);
-            }
-        }
+        self.flush_hosts(shared);
     }
 
     fn look_at(&mut self, now: Instant, key: InstanceKey, shared: &mut Shared) {

@@ -183,10 +183,14 @@ pub enum Event {
         id: ResolveId,
         /// On which link.
         link: LinkIndex,
-        /// All its addresses heard on that link, IPv4 first.
+        /// All its addresses heard on that link, IPv4 first; none if what was known has expired,
+        /// or if it is said to have none.
         addresses: Vec<IpAddr>,
-        /// Whether each family has an answer, or was denied by NSEC.
+        /// Whether each family has an answer, or was denied by NSEC (RFC 6762 §6.1). With no
+        /// address: the host is there, and has none to connect to.
         complete: bool,
+        /// Who said the last of this.
+        source: Option<IpAddr>,
     },
     /// A tap heard a response that has to do with its service type.
     Heard {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::asks::FIRST_INTERVAL;
-use super::io::ResolveId;
+use super::io::{Event, ResolveId};
 use super::link::{Link, Shared};
 use super::timer::after;
 use crate::name::Name;
@@ -18,6 +18,14 @@ const TXT_CHECK: Duration = Duration::from_millis(250);
 /// After this many questions without an answer an instance has no TXT record.
 const TXT_QUESTIONS: u32 = 2;
 
+/// Who wants to know the addresses of a host.
+#[derive(Debug, Default)]
+pub(super) struct Resolving {
+    clients: Vec<ResolveId>,
+    /// They were told of an address, or that there is none.
+    told: bool,
+}
+
 impl Link {
     /// A host is to be resolved.
     pub(super) fn resolve(
@@ -28,7 +36,7 @@ impl Link {
         waited: bool,
         shared: &mut Shared,
     ) {
-        self.instances.resolving.entry(host.clone()).or_default().push(id);
+        self.instances.resolving.entry(host.clone()).or_default().clients.push(id);
         self.ask(now, host, RecordType::A, waited, shared);
         self.ask(now, host, RecordType::AAAA, waited, shared);
         self.instances.touched_hosts.insert(host.clone(), ());
@@ -36,7 +44,7 @@ impl Link {
 
     /// A host need not be resolved any longer.
     pub(super) fn stop_resolving(&mut self, host: &Name, id: ResolveId, shared: &mut Shared) {
-        let Some(clients) = self.instances.resolving.get_mut(host) else { return };
+        let Some(Resolving { clients, .. }) = self.instances.resolving.get_mut(host) else { return };
         let before = clients.len();
         clients.retain(|client| *client != id);
         let left = clients.len();
@@ -46,6 +54,28 @@ impl Link {
         if left < before {
             self.stop_asking(host, RecordType::A, shared);
             self.stop_asking(host, RecordType::AAAA, shared);
+        }
+    }
+
+    /// Tells what is known now of the hosts that changed.
+    pub(super) fn flush_hosts(&mut self, shared: &mut Shared) {
+        for (host, ()) in std::mem::take(&mut self.instances.touched_hosts) {
+            let addresses = self.addresses(&host);
+            let complete =
+                [RecordType::A, RecordType::AAAA].iter().all(|rtype| self.has_answer(&host, *rtype));
+            let answers = self.cache.at(&host).filter(|entry| {
+                matches!(entry.data, RecordData::A(_) | RecordData::Aaaa(_) | RecordData::Nsec(_))
+            });
+            let source = answers.max_by_key(|entry| entry.received).map(|entry| entry.source);
+            let known = complete || !addresses.is_empty();
+            let Some(resolving) = self.instances.resolving.get_mut(&host) else { continue };
+            if !std::mem::replace(&mut resolving.told, known) && !known {
+                continue;
+            }
+            for id in &resolving.clients {
+                let (id, link, addresses) = (*id, self.index, addresses.clone());
+                shared.events.push_back(Event::Resolved { id, link, addresses, complete, source });
+            }
         }
     }
 

@@ -51,7 +51,7 @@ Examples:
   salut resolve alpha.local
   ping $(salut resolve alpha.local | head -n 1)
 
-Exit status 1 if nobody answers.";
+Exit status 1 if nobody answers, or if the host has no address.";
 
 pub(crate) async fn run(args: Args, mut ending: Ending) -> Result<(), Failure> {
     let mdns = args.network.builder().build()?;
