@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rfc::*;
+use salut::Service;
 
 /// How long the announced node waits with its answer, for many seeds.
 fn delays(packet: &Packet, seeds: u64) -> Vec<Duration> {
@@ -174,16 +175,22 @@ fn the_second_is_counted_for_each_link() {
     }
 }
 
-/// The node's TXT record has just been told, its pointer was asked for and waits with all that
-/// goes with it for the end of that second.
-fn withheld(seed: u64, before_it_ends: u64) -> (Scene, Duration) {
+/// The node's pointer has gone out alone, and is to go out whole a second later. The address that
+/// belongs to it was told again meanwhile, so late, and so it waits with all that goes with it for
+/// the end of that second.
+fn withheld(seed: u64, told_again: u64, before_it_ends: u64) -> (Scene, Duration) {
     let mut scene = Scene::seeded(seed);
     scene.announce(node());
     scene.run(secs(60));
     scene.hear(&query().ask("node._exo._tcp.local TXT"));
+    scene.run(ms(1));
+    scene.hear(&query().ask("_exo._tcp.local PTR"));
+    let alone = scene.next(ms(121));
+    assert_eq!(alone.records().len(), 1);
+    scene.run_until(alone.at + ms(told_again));
+    scene.hear(&query().ask("alpha.local A"));
     let end = only(scene.run(ms(1))).at + secs(1);
     scene.run_until(end - ms(before_it_ends));
-    scene.hear(&query().ask("_exo._tcp.local PTR"));
     scene.is_quiet(ms(130));
     (scene, end)
 }
@@ -193,7 +200,7 @@ fn what_goes_with_an_answer_that_is_withheld_waits_for_it() {
     proves!("6762-6-one-second");
     let service = query().ask("node._exo._tcp.local SRV");
     for seed in 0..10 {
-        let (mut scene, end) = withheld(seed, 500);
+        let (mut scene, end) = withheld(seed, 900, 800);
         scene.hear(&service);
         let both = scene.next(secs(2));
         assert_eq!(both.at, end);
@@ -214,12 +221,12 @@ fn what_waits_for_an_answer_goes_at_once_when_that_is_given_by_another_host_or_e
     let service = query().ask("node._exo._tcp.local SRV");
     for seed in 0..10 {
         // Another host has told the pointer.
-        let (mut scene, _) = withheld(seed, 500);
+        let (mut scene, _) = withheld(seed, 900, 800);
         scene.hear_from(NEIGHBOUR, &response().answer("_exo._tcp.local 4500 PTR node._exo._tcp.local"));
         scene.hear(&service);
         assert!(scene.next(ms(1)).has("node._exo._tcp.local 120 flush SRV"));
         // Somebody takes it back, so that it is told early (§10.1).
-        let (mut scene, _) = withheld(seed, 800);
+        let (mut scene, _) = withheld(seed, 900, 800);
         scene.hear(&response().answer("_exo._tcp.local 0 PTR node._exo._tcp.local"));
         assert!(scene.next(ms(121)).has("_exo._tcp.local 4500 PTR"));
         scene.hear(&service);
@@ -231,7 +238,7 @@ fn what_waits_for_an_answer_goes_at_once_when_that_is_given_by_another_host_or_e
 fn what_waits_for_an_answer_waits_longer_when_that_joins_a_later_one() {
     proves!("6762-6-one-second", "6762-6.4-aggregation");
     for seed in 0..10 {
-        let (mut scene, end) = withheld(seed, 150);
+        let (mut scene, end) = withheld(seed, 300, 150);
         scene.run_until(end - ms(10));
         scene.hear_from(NEIGHBOUR, &query().ask("_services._dns-sd._udp.local PTR"));
         scene.run_until(end + ms(1));
@@ -312,14 +319,17 @@ fn an_answer_that_was_packed_before_keeps_to_the_same_rules() {
                 assert_eq!((one.to, &one.bytes), (other.to, &other.bytes));
             }
         }
-        // What goes with it has just been told: it waits, and is kept apart from it.
+        // What goes with it has just been told: it goes alone, and whole a second later.
         scene.run(secs(2));
         scene.hear(&query().ask("alpha.local A"));
         let mut sent = scene.batch(ms(10));
         scene.hear(&pointer);
         sent.extend(scene.run(secs(3)));
-        assert_eq!(sent.len(), 4, "{sent:#?}");
+        assert_eq!(sent.len(), 6, "{sent:#?}");
         is_kept_apart(&over(&sent, GROUP), secs(1));
+        for (one, other) in sent[4..].iter().zip(&first) {
+            assert_eq!((one.to, &one.bytes), (other.to, &other.bytes));
+        }
         // A second answer is due as well: both are told, each record once.
         scene.hear(&pointer.clone().ask("node._exo._tcp.local TXT"));
         let both = scene.run(secs(1));
@@ -462,4 +472,86 @@ fn answers_of_several_services_share_a_message() {
     scene.hear(&query().ask("_exo._tcp.local PTR"));
     assert_eq!(scene.next(secs(1)).answers.len(), 3);
     scene.is_quiet(secs(2));
+}
+
+// ---- what belongs to an answer and may not go along yet
+
+#[test]
+fn a_pointer_goes_out_on_time_and_comes_once_more_with_what_was_withheld() {
+    for seed in 0..30 {
+        for before in ["alpha.local A", "node._exo._tcp.local SRV", "node._exo._tcp.local TXT"] {
+            let mut scene = Scene::seeded(seed);
+            scene.announce(node());
+            scene.run(secs(10));
+            scene.hear(&query().ask(before));
+            let mut sent = vec![scene.next(ms(10))];
+            scene.run(ms(200));
+            let asked = scene.now();
+            scene.hear(&query().ask("_exo._tcp.local PTR"));
+            sent.push(scene.next(secs(1)));
+            between(sent[1].at - asked, 20, 120);
+            assert_eq!(sent[1].records(), ["_exo._tcp.local 4500 PTR node._exo._tcp.local"]);
+            // Who asks again meanwhile is answered by the same.
+            scene.hear_from(NEIGHBOUR, &query().ask("_exo._tcp.local PTR"));
+            let whole = scene.next(secs(2));
+            assert_eq!(whole.at - sent[1].at, secs(1));
+            same(&whole.answers, &["_exo._tcp.local 4500 PTR node._exo._tcp.local"]);
+            assert_eq!(whole.additionals.len(), 4, "SRV, TXT, A and NSEC: {whole:#?}");
+            sent.push(whole);
+            is_kept_apart(&sent, secs(1));
+            scene.is_quiet(secs(5));
+        }
+    }
+}
+
+#[test]
+fn what_is_asked_for_between_a_pointer_and_what_follows_it_is_answered() {
+    let mut scene = Scene::announced();
+    scene.hear(&query().ask("alpha.local A"));
+    let mut sent = vec![scene.next(ms(10))];
+    scene.hear(&query().ask("_exo._tcp.local PTR"));
+    sent.push(scene.next(ms(120)));
+    // An address of the host is known from a moment ago.
+    let asked = scene.now();
+    scene.hear(&query().ask("node._exo._tcp.local SRV"));
+    let srv = scene.next(ms(10));
+    assert_eq!((srv.at - asked, srv.records().len()), (ms(0), 1));
+    sent.push(srv);
+    // Once a second somebody asks for it: what follows the pointer comes all the same.
+    for _ in 0..40 {
+        scene.hear_from(NEIGHBOUR, &query().ask("node._exo._tcp.local SRV"));
+        sent.extend(scene.run(ms(100)));
+    }
+    sent.extend(scene.run(secs(2)));
+    is_kept_apart(&sent, secs(1));
+    let whole = sent.iter().find(|sent| {
+        sent.has("_exo._tcp.local 4500 PTR")
+            && sent.has("node._exo._tcp.local 120 flush SRV")
+            && sent.has("node._exo._tcp.local 4500 flush TXT")
+            && sent.has("alpha.local 120 flush A")
+    });
+    assert!(whole.unwrap().at - sent[1].at <= secs(2), "{sent:#?}");
+}
+
+#[test]
+fn two_types_asked_for_one_after_the_other_are_both_answered_on_time() {
+    for seed in 0..30 {
+        let mut scene = Scene::seeded(seed);
+        scene.announce(node());
+        scene.announce(Service::new("web", "_http._tcp", 80).unwrap());
+        scene.run(secs(10));
+        scene.hear(&query().ask("_exo._tcp.local PTR"));
+        let mut sent = vec![scene.next(secs(1))];
+        scene.run(ms(300));
+        let asked = scene.now();
+        scene.hear(&query().ask("_http._tcp.local PTR"));
+        sent.push(scene.next(secs(1)));
+        between(sent[1].at - asked, 20, 120);
+        sent.extend(scene.run(secs(10)));
+        is_kept_apart(&sent, secs(1));
+        let last = sent.last().unwrap();
+        assert_eq!(sent.len(), 3);
+        assert!(last.has("web._http._tcp.local 120 flush SRV") && last.has("alpha.local 120 flush A"));
+        assert_eq!(last.at - sent[1].at, secs(1));
+    }
 }

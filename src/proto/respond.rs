@@ -10,7 +10,8 @@ use super::continuation::Continuation;
 use super::families::Families;
 use super::io::{Family, Packet};
 use super::link::{Link, Shared};
-use super::own::{DEFENCE_INTERVAL, MULTICAST_INTERVAL, RecordKey, Telling};
+use super::own::{DEFENCE_INTERVAL, MULTICAST_INTERVAL, OwnRecord, RecordKey, Telling};
+use super::prepared::Unit;
 use super::records::{HOST_TTL_SECONDS, OTHER_TTL_SECONDS};
 use super::timer::{after, earlier};
 use super::unicast::{Reply, ReplyId};
@@ -52,6 +53,8 @@ pub(super) struct Pending {
     announced: bool,
     /// The one-second rule has put it off: what belongs to it waits with it.
     pub(super) held: bool,
+    /// It has gone out alone, and comes again with what belongs to it.
+    whole: bool,
     /// Instead of the record's own, in seconds.
     pub(super) ttl: Option<u32>,
 }
@@ -301,7 +304,7 @@ impl Link {
         announced: bool,
         ttl: Option<u32>,
     ) {
-        if let Some(held) = self.answers.pending.get_mut(&key).filter(|pending| pending.held)
+        if let Some(held) = self.answers.pending.get_mut(&key).filter(|pending| pending.held || pending.whole)
             && held.rule >= rule
         {
             // It waits for the end of its second already, and would only be put off again.
@@ -316,6 +319,7 @@ impl Link {
             rule,
             announced,
             held: false,
+            whole: false,
             ttl,
         });
         if pending.held {
@@ -413,6 +417,41 @@ impl Link {
         }
         for key in keys {
             self.schedule(key, now, Rule::Defence, false, None);
+        }
+    }
+
+    /// Whether an answer that is due goes out on time although what belongs to it may not go
+    /// along yet: additional records are a courtesy, the answer is not (RFC 6762 §6). Addresses
+    /// have those of the other family with them, and are told with them or not at all.
+    pub(super) fn goes_alone(&self, now: Instant, key: RecordKey) -> bool {
+        let may = self.answers.pending.get(&key).is_some_and(|pending| {
+            pending.rule == Rule::Second && !pending.announced && !pending.held && !pending.whole
+        });
+        let is_free = self.free_at(key, Rule::Second, &[]).is_none_or(|at| at <= now);
+        let of = |own: &OwnRecord| {
+            own.telling != Telling::Leads
+                && matches!(own.record.data, RecordData::Ptr(_) | RecordData::Srv(_))
+        };
+        may && is_free && self.own.get(key).is_some_and(of)
+    }
+
+    /// A pointer has gone out alone: it comes once more, with all that belongs to it, for those
+    /// who ask no further and take only what stands in one message with it.
+    pub(super) fn follow_up(&mut self, now: Instant, unit: &Unit, to: Families) {
+        let is_pointer = |own: &OwnRecord| matches!(own.record.data, RecordData::Ptr(_));
+        if !self.own.get(unit.answer).is_some_and(is_pointer) {
+            return;
+        }
+        let with = self.own.additionals(unit.answer);
+        let Some(due) = self.free_at(unit.answer, Rule::Second, &with).filter(|at| *at > now) else { return };
+        if self.answers.pending.contains_key(&unit.answer) {
+            // It has not gone out after all.
+            return;
+        }
+        self.schedule(unit.answer, due, Rule::Second, false, unit.ttl);
+        if let Some(pending) = self.answers.pending.get_mut(&unit.answer) {
+            pending.to = to;
+            pending.whole = true;
         }
     }
 

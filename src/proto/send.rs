@@ -15,6 +15,7 @@ use super::prepared::{Packed, Unit};
 use super::respond::{Pending, Rule};
 use super::timer::earlier;
 use super::unicast::Asked;
+use super::withheld::Withheld;
 use crate::wire::{MAX_SENT_BYTES, Packer, Record, Section};
 
 /// The time to live in legacy replies is at most this, in seconds (RFC 6762 §6.7).
@@ -37,6 +38,7 @@ impl Link {
         }
         let mut groups: LiteMap<Families, Vec<Unit>> = LiteMap::new();
         let mut as_usual = true;
+        let mut alone: Vec<(Unit, Families)> = Vec::new();
         for (key, mut additionals) in due {
             let Some(pending) = self.answers.pending.get(&key) else { continue };
             as_usual &= pending.rule == Rule::Second;
@@ -49,7 +51,15 @@ impl Link {
             if pending.rule != Rule::Second && others.max().is_some_and(|free| free > now) {
                 additionals.clear();
             }
-            groups.entry(to).or_default().push(Unit { answer: key, ttl: pending.ttl, additionals });
+            let unit = Unit { answer: key, ttl: pending.ttl, additionals };
+            if pending.rule == Rule::Second
+                && unit.additionals.is_empty()
+                && !self.own.additionals(key).is_empty()
+            {
+                as_usual = false;
+                alone.push((unit.clone(), to));
+            }
+            groups.entry(to).or_default().push(unit);
         }
         self.answers.pending.retain(|_, pending| pending.due > now);
         // Each record is told once in all these messages (RFC 6762 §6): it is no additional of
@@ -101,6 +111,9 @@ impl Link {
                 rest = rest.get_mut(count..).unwrap_or_default();
             }
         }
+        for (unit, to) in alone {
+            self.follow_up(now, &unit, to);
+        }
     }
 
     /// Sends what was sent before, if just that is due: nothing else is pending that it might
@@ -130,9 +143,10 @@ impl Link {
         true
     }
 
-    /// The answers that may go out now, with their additionals. One that the one-second rule
-    /// withholds waits for the end of that second, and so does everything that is to go out
-    /// with it: sent alone, that would hold it up for another second, and so on.
+    /// The answers that may go out now, with their additionals, or without them where only
+    /// these are withheld. One that the one-second rule withholds waits for the end of that
+    /// second, and so does everything that is to go out with it: sent alone, that would hold it
+    /// up for another second, and so on.
     fn take_due(&mut self, now: Instant) -> LiteMap<RecordKey, Vec<RecordKey>> {
         let mut due: LiteMap<RecordKey, Vec<RecordKey>> = LiteMap::new();
         self.answers.next = None;
@@ -149,15 +163,17 @@ impl Link {
                 self.answers.withheld.hold(self.own.additionals(*key).into_iter().chain([*key]), pending.due);
             }
         }
+        let is_held = |withheld: &Withheld, key: &RecordKey| withheld.until([key]).is_some_and(|at| at > now);
         loop {
             let withheld = due.iter().find_map(|(key, with)| {
                 let rule = self.answers.pending.get(key)?.rule;
                 let held = self.answers.withheld.until(with.iter().chain([key]));
                 let held = held.filter(|_| rule == Rule::Second);
-                let at = self.free_at(*key, rule, with).max(held)?;
-                (at > now).then_some((*key, at))
+                let at = self.free_at(*key, rule, with).max(held).filter(|at| *at > now)?;
+                let goes = self.goes_alone(now, *key) && !is_held(&self.answers.withheld, key);
+                (!goes).then_some((*key, at))
             });
-            let Some((key, at)) = withheld else { return due };
+            let Some((key, at)) = withheld else { break };
             self.answers.withheld.hold(due.remove(&key).unwrap_or_default().into_iter().chain([key]), at);
             if let Some(pending) = self.answers.pending.get_mut(&key) {
                 pending.due = at;
@@ -165,6 +181,14 @@ impl Link {
                 self.answers.next = earlier(self.answers.next, Some(at));
             }
         }
+        for (key, with) in &mut due {
+            let with_all =
+                self.free_at(*key, Rule::Second, with).max(self.answers.withheld.until(with.iter()));
+            if with_all.is_some_and(|at| at > now) && self.goes_alone(now, *key) {
+                with.clear();
+            }
+        }
+        due
     }
 
     fn flush_replies(&mut self, now: Instant, shared: &mut Shared) {
