@@ -343,3 +343,27 @@ fn what_was_never_announced_is_not_taken_back() {
     scene.drive(|engine, now| engine.withdraw(now, id));
     scene.is_quiet(secs(60));
 }
+
+#[test]
+fn all_that_a_service_announces_goes_out_together_when_some_of_it_has_to_wait() {
+    let mut withheld = 0;
+    for seed in 0..50 {
+        for pause in [1, 30, 300, 700] {
+            let mut scene = Scene::seeded(seed);
+            scene.announce(node());
+            scene.run(ms(pause));
+            scene.announce(salut::Service::new("web", "_http._tcp", 80).unwrap());
+            let sent = scene.run(secs(10));
+            let told: Vec<&Sent> = sent.iter().filter(|sent| sent.has("_services")).collect();
+            let web: Vec<&&Sent> = told.iter().filter(|sent| sent.has("web._http._tcp.local 120")).collect();
+            assert!(web.len() >= 3, "{sent:#?}");
+            let both = |sent: &Sent| sent.has("_services._dns-sd._udp.local 4500 PTR _http._tcp");
+            assert!(web.iter().all(|sent| both(sent) && sent.has("alpha.local 120 flush A")), "{sent:#?}");
+            assert_eq!(told.iter().filter(|sent| both(sent)).count(), web.len(), "{sent:#?}");
+            // The host's addresses were announced a moment before.
+            let last_probe = sent.iter().filter(|sent| sent.is_probe()).map(|sent| sent.at).max().unwrap();
+            withheld += usize::from(web[0].at > last_probe + ms(250));
+        }
+    }
+    assert!(withheld > 50, "{withheld}");
+}

@@ -133,6 +133,11 @@ impl Own {
         self.records.get(key)
     }
 
+    /// The claims that a record belongs to.
+    pub(super) fn owners(&self, key: RecordKey) -> &[ClaimId] {
+        self.get(key).map(|own| own.owners.as_slice()).unwrap_or_default()
+    }
+
     /// It has just been multicast.
     pub(super) fn told(&mut self, now: Instant, key: RecordKey) {
         if let Some(own) = self.records.get_mut(key) {

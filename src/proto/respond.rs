@@ -50,7 +50,7 @@ pub(super) struct Pending {
     pub(super) to: Families,
     pub(super) rule: Rule,
     /// Told unasked: it is not dropped when somebody else says the same.
-    announced: bool,
+    pub(super) announced: bool,
     /// The one-second rule has put it off: what belongs to it waits with it.
     pub(super) held: bool,
     /// It has gone out alone, and comes again with what belongs to it.

@@ -7,6 +7,7 @@ use litemap::LiteMap;
 use bytes::Bytes;
 use tracing::trace;
 
+use super::claim::ClaimId;
 use super::families::Families;
 use super::link::{Link, Shared};
 use super::numbered::Numbers;
@@ -157,6 +158,8 @@ impl Link {
                 self.answers.next = earlier(self.answers.next, Some(pending.due));
             }
         }
+        // What a claim announces goes out together (RFC 6762 §8.3).
+        let mut claims: LiteMap<ClaimId, Instant> = LiteMap::new();
         if !self.answers.withheld.is_of(self.own.state(), now) {
             let held = |pending: &Pending| pending.held && pending.due > now;
             for (key, pending) in self.answers.pending.iter().filter(|(_, pending)| held(pending)) {
@@ -166,9 +169,11 @@ impl Link {
         let is_held = |withheld: &Withheld, key: &RecordKey| withheld.until([key]).is_some_and(|at| at > now);
         loop {
             let withheld = due.iter().find_map(|(key, with)| {
-                let rule = self.answers.pending.get(key)?.rule;
+                let Pending { rule, announced, .. } = *self.answers.pending.get(key)?;
                 let held = self.answers.withheld.until(with.iter().chain([key]));
-                let held = held.filter(|_| rule == Rule::Second);
+                let owners = self.own.owners(*key).iter().filter(|_| announced);
+                let with_claim = owners.filter_map(|owner| claims.get(owner).copied()).max();
+                let held = held.max(with_claim).filter(|_| rule == Rule::Second);
                 let at = self.free_at(*key, rule, with).max(held).filter(|at| *at > now)?;
                 let goes = self.goes_alone(now, *key) && !is_held(&self.answers.withheld, key);
                 (!goes).then_some((*key, at))
@@ -176,6 +181,10 @@ impl Link {
             let Some((key, at)) = withheld else { break };
             self.answers.withheld.hold(due.remove(&key).unwrap_or_default().into_iter().chain([key]), at);
             if let Some(pending) = self.answers.pending.get_mut(&key) {
+                for owner in self.own.owners(key).iter().filter(|_| pending.announced) {
+                    let until = claims.entry(*owner).or_insert(at);
+                    *until = at.max(*until);
+                }
                 pending.due = at;
                 pending.held = true;
                 self.answers.next = earlier(self.answers.next, Some(at));
