@@ -346,6 +346,7 @@ fn what_was_never_announced_is_not_taken_back() {
 
 #[test]
 fn all_that_a_service_announces_goes_out_together_when_some_of_it_has_to_wait() {
+    proves!("6762-8.3-all-records", "6762-6.4-aggregation");
     let mut withheld = 0;
     for seed in 0..50 {
         for pause in [1, 30, 300, 700] {

@@ -478,6 +478,7 @@ fn answers_of_several_services_share_a_message() {
 
 #[test]
 fn a_pointer_goes_out_on_time_and_comes_once_more_with_what_was_withheld() {
+    proves!("6762-6-shared-delay", "6762-6-one-second");
     for seed in 0..30 {
         for before in ["alpha.local A", "node._exo._tcp.local SRV", "node._exo._tcp.local TXT"] {
             let mut scene = Scene::seeded(seed);
@@ -506,6 +507,7 @@ fn a_pointer_goes_out_on_time_and_comes_once_more_with_what_was_withheld() {
 
 #[test]
 fn what_is_asked_for_between_a_pointer_and_what_follows_it_is_answered() {
+    proves!("6762-6-one-second", "6762-6-unique-at-once");
     let mut scene = Scene::announced();
     scene.hear(&query().ask("alpha.local A"));
     let mut sent = vec![scene.next(ms(10))];
@@ -535,6 +537,7 @@ fn what_is_asked_for_between_a_pointer_and_what_follows_it_is_answered() {
 
 #[test]
 fn two_types_asked_for_one_after_the_other_are_both_answered_on_time() {
+    proves!("6762-6-shared-delay", "6762-6-one-second");
     for seed in 0..30 {
         let mut scene = Scene::seeded(seed);
         scene.announce(node());

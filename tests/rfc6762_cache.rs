@@ -446,3 +446,60 @@ fn questions_that_the_holder_need_not_answer_by_multicast_do_not_count() {
     scene.run(secs(30));
     assert!(!is_lost(&mut scene));
 }
+
+#[test]
+fn records_that_get_old_together_are_asked_for_in_one_message() {
+    proves!("6762-5.2-refresh");
+    for seed in 0..20 {
+        let mut scene = Scene::seeded(seed);
+        scene.browse();
+        scene.run(secs(10));
+        let heard = scene.now();
+        scene.hear(&other(1000));
+        // One that is heard later is not old enough yet.
+        scene.run(secs(25));
+        scene.hear(&response().answers([
+            "_exo._tcp.local 4500 PTR late._exo._tcp.local",
+            "late._exo._tcp.local 1000 flush SRV 0 0 1 late.local",
+            "late._exo._tcp.local 4500 flush TXT \"\"",
+            "late.local 1000 flush A 10.0.0.8",
+            "late.local 4500 flush NSEC late.local A",
+        ]));
+        scene.run_until(heard + secs(799));
+        for (low, high) in [(800, 821), (850, 871), (900, 921), (950, 971)] {
+            let sent = only(scene.run_until(heard + secs(high + 2)));
+            between(sent.at - heard, low * 1000, high * 1000);
+            let asked: Vec<&str> = sent.questions.iter().map(String::as_str).collect();
+            assert!(
+                asked.contains(&"other._exo._tcp.local SRV") && asked.contains(&"beta.local A"),
+                "{sent:#?}"
+            );
+            assert!(!asked.iter().any(|question| question.starts_with("late")), "{sent:#?}");
+            scene.run_until(heard + secs(high + 28));
+        }
+    }
+}
+
+#[test]
+fn no_more_than_a_few_dozen_records_are_asked_for_in_one_message() {
+    proves!("6762-5.2-refresh");
+    let mut scene = Scene::new();
+    scene.browse();
+    scene.run(secs(10));
+    let heard = scene.now();
+    for number in 0..100 {
+        scene.hear(&response().answers([
+            format!("_exo._tcp.local 4500 PTR node{number}._exo._tcp.local"),
+            format!("node{number}._exo._tcp.local 1000 flush SRV 0 0 1 host{number}.local"),
+            format!("node{number}._exo._tcp.local 4500 flush TXT \"\""),
+            format!("host{number}.local 4500 flush A 10.0.0.{number}"),
+            format!("host{number}.local 4500 flush NSEC host{number}.local A"),
+        ]));
+    }
+    scene.run_until(heard + secs(799));
+    let sent = scene.run_until(heard + secs(822));
+    let asked: Vec<&String> = sent.iter().flat_map(|sent| &sent.questions).collect();
+    assert_eq!(asked.iter().filter(|question| question.ends_with("SRV")).count(), 100);
+    assert!(sent.iter().all(|sent| sent.questions.len() <= 33), "{sent:#?}");
+    assert!(sent.len() <= 8, "{}", sent.len());
+}

@@ -33,6 +33,7 @@ fn stranger() -> Option<String> {
 
 #[test]
 fn a_host_that_denies_both_families_has_no_address_and_is_asked_for_no_longer() {
+    proves!("6762-6.1-nsec-heard");
     let mut scene = Scene::new();
     resolve(&mut scene);
     scene.next(secs(1));
@@ -51,6 +52,7 @@ fn a_host_that_denies_both_families_has_no_address_and_is_asked_for_no_longer() 
 
 #[test]
 fn one_family_that_is_denied_says_nothing_of_the_other() {
+    proves!("6762-6.1-nsec-heard");
     let mut scene = Scene::new();
     resolve(&mut scene);
     scene.next(secs(1));
@@ -61,6 +63,7 @@ fn one_family_that_is_denied_says_nothing_of_the_other() {
 
 #[test]
 fn a_denial_that_has_expired_counts_no_more() {
+    proves!("6762-6.1-nsec-heard");
     let mut scene = Scene::new();
     scene.hear(&response().answer(DENIAL));
     let heard = scene.now();
@@ -82,6 +85,7 @@ fn a_denial_that_has_expired_counts_no_more() {
 
 #[test]
 fn a_denial_that_is_taken_back_or_contradicted_counts_no_more() {
+    proves!("6762-6.1-nsec-heard");
     let mut scene = Scene::new();
     resolve(&mut scene);
     scene.next(secs(1));
@@ -99,6 +103,7 @@ fn a_denial_that_is_taken_back_or_contradicted_counts_no_more() {
 
 #[test]
 fn a_denial_on_one_link_is_none_on_another() {
+    proves!("6762-6.1-nsec-heard");
     let mut scene = Scene::new();
     let there = quick_segment(&mut scene.lan);
     let link = attach(&mut scene.lan, scene.alpha, there, &["10.1.0.1"], &[]);

@@ -148,15 +148,18 @@ impl Link {
         }
     }
 
-    /// A cached record is getting old: asks for it now, once a second at most.
-    pub(super) fn refresh(&mut self, now: Instant, name: &Name, rtype: RecordType) {
-        let Some(key) = self.asks.find(name, rtype) else { return };
-        let Some(ask) = self.asks.asks.get_mut(key) else { return };
+    /// A cached record is getting old: asks for it now, once a second at most. Says whether it
+    /// does.
+    pub(super) fn refresh(&mut self, now: Instant, name: &Name, rtype: RecordType) -> bool {
+        let Some(key) = self.asks.find(name, rtype) else { return false };
+        let Some(ask) = self.asks.asks.get_mut(key) else { return false };
         let recent = ask.last.is_some_and(|last| now.saturating_duration_since(last) < FIRST_INTERVAL);
-        if !recent && !ask.refresh {
+        let asks = !recent && !ask.refresh;
+        if asks {
             ask.refresh = true;
             self.asks.due.push(key);
         }
+        asks
     }
 
     pub(super) fn question_due(&mut self, now: Instant, key: AskKey, shared: &mut Shared) {
