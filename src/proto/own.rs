@@ -323,3 +323,36 @@ impl Own {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "an Instant cannot be made without a clock")]
+    fn a_second_after_the_last_was_told_all_are_free() {
+        let start = Instant::now();
+        let at = |milliseconds| after(start, Duration::from_millis(milliseconds));
+        let install = |own: &mut Own| {
+            let record = |name: &str| {
+                let data = RecordData::A([10, 0, 0, 1].into());
+                (
+                    Record { name: name.parse().unwrap(), cache_flush: true, ttl: 120, data },
+                    Telling::Announced,
+                )
+            };
+            own.install(ClaimId::Host(1), vec![record("one.local"), record("two.local")]).added
+        };
+        let mut own = Own::new(Seeded(7));
+        let keys = install(&mut own);
+        assert!(own.are_free(start, &keys));
+        own.told(start, keys[0]);
+        assert!(!own.are_free(at(999), &keys) && own.are_free(at(999), &keys[1..]));
+        assert!(own.are_free(at(1000), &keys));
+        // The link goes, and comes back.
+        let mut back = Own::new(Seeded(7));
+        back.recall(own.memory());
+        let keys = install(&mut back);
+        assert!(!back.are_free(at(999), &keys) && back.are_free(at(1000), &keys));
+    }
+}
