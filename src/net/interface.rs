@@ -204,15 +204,17 @@ pub(crate) fn list() -> Result<Vec<InterfaceInfo>, NetError> {
     let failed = |error| NetError::List { error: Arc::new(error) };
     // Flags and MTU first: these also show an interface that has no address yet.
     #[cfg(target_os = "linux")]
-    let (mut list, flags_known) = match super::netlink::links() {
-        Ok(links) => (links, true),
+    let (links, flags_known) = match super::netlink::links() {
+        Ok(links) => (links.iter().map(InterfaceInfo::from_link).collect(), true),
         Err(error) => {
             tracing::debug!(%error, "interface flags cannot be read");
             (Vec::new(), false)
         }
     };
     #[cfg(not(target_os = "linux"))]
-    let (mut list, flags_known) = (Vec::<InterfaceInfo>::new(), false);
+    let (links, flags_known) = (Vec::<InterfaceInfo>::new(), false);
+    let mut list = Vec::new();
+    links.into_iter().for_each(|info| put(&mut list, info));
     for entry in if_addrs::get_if_addrs().map_err(failed)? {
         let Some(index) = entry.index else { continue };
         // With flags it came between the two looks: the bell rings for it.
@@ -242,7 +244,7 @@ pub(crate) fn list() -> Result<Vec<InterfaceInfo>, NetError> {
 }
 
 /// Keeps a list of interfaces in the order of their indexes, each once.
-pub(super) fn put(list: &mut Vec<InterfaceInfo>, info: InterfaceInfo) {
+fn put(list: &mut Vec<InterfaceInfo>, info: InterfaceInfo) {
     // One that is told of twice changed during the look: the bell rings for that.
     if let Err(at) = list.binary_search_by_key(&info.index, |other| other.index) {
         list.insert(at, info);
@@ -287,9 +289,9 @@ fn parse_if_inet6(text: &str) -> Vec<(Ipv6Addr, u32)> {
 #[cfg(target_os = "linux")]
 impl InterfaceInfo {
     /// From what netlink says of a link.
-    pub(super) fn from_link(index: u32, name: &str, facts: &super::netlink::Facts) -> Self {
-        let mut info = Self::new(index, name.into());
-        let by_name = InterfaceKind::by_name(name, facts.loopback, facts.point_to_point);
+    fn from_link(facts: &super::netlink::Facts) -> Self {
+        let mut info = Self::new(facts.index, facts.name.as_str().into());
+        let by_name = InterfaceKind::by_name(&facts.name, facts.loopback, facts.point_to_point);
         info.kind = by_name.by_link(facts.kind.as_deref(), facts.ethernet);
         info.mtu = facts.mtu.unwrap_or(USUAL_MTU);
         info.loopback = facts.loopback;

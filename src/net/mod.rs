@@ -3,6 +3,7 @@
 
 mod clock;
 mod command;
+mod dispatch;
 mod error;
 mod handles;
 mod heartbeat;

@@ -16,8 +16,6 @@ use socket2::{Domain, Socket, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::interface::{InterfaceInfo, put};
-
 /// The kernel makes no part of a dump longer, in bytes.
 const DUMP_PART: usize = 32 * 1024;
 
@@ -57,6 +55,8 @@ const PORT_KIND: u16 = 4;
 /// What netlink says of a link.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Facts {
+    pub(super) index: u32,
+    pub(super) name: String,
     pub(super) mtu: Option<u32>,
     /// The kind of a virtual link, such as `bridge`.
     pub(super) kind: Option<String>,
@@ -84,7 +84,7 @@ fn open(groups: u32) -> io::Result<Socket> {
 
 /// All links of this network namespace, without their addresses. `/sys/class/net` would tell
 /// the same, but of the namespace that it was mounted in.
-pub(super) fn links() -> io::Result<Vec<InterfaceInfo>> {
+pub(super) fn links() -> io::Result<Vec<Facts>> {
     // The kernel fills the first part of a dump while it takes the request, and each further
     // one when the part before is read: there is never anything to wait for.
     let mut socket = open(0)?;
@@ -109,15 +109,13 @@ pub(super) fn links() -> io::Result<Vec<InterfaceInfo>> {
 }
 
 /// Reads one part of a dump; true at its end.
-fn read_part(mut rest: &[u8], links: &mut Vec<InterfaceInfo>) -> io::Result<bool> {
+fn read_part(mut rest: &[u8], links: &mut Vec<Facts>) -> io::Result<bool> {
     while !rest.is_empty() {
         let message = NetlinkMessage::<NewLink>::deserialize(rest).map_err(io::Error::other)?;
         match message.payload {
             NetlinkPayload::Done(_) => return Ok(true),
             NetlinkPayload::Error(error) => return Err(error.to_io()),
-            NetlinkPayload::InnerMessage(NewLink(Some(info))) => {
-                put(links, info);
-            }
+            NetlinkPayload::InnerMessage(NewLink(link)) => links.extend(link),
             _ => {}
         }
         // Messages begin at multiples of four bytes.
@@ -149,7 +147,7 @@ impl NetlinkSerializable for GetLinks {
 /// reads every attribute there is, which alone would make a small program larger by half, and
 /// warns, link by link and through `log`, of each that the kernel has made longer meanwhile.
 #[derive(Debug)]
-struct NewLink(Option<InterfaceInfo>);
+struct NewLink(Option<Facts>);
 
 impl NetlinkDeserializable for NewLink {
     type Error = DecodeError;
@@ -160,12 +158,12 @@ impl NetlinkDeserializable for NewLink {
 }
 
 /// The header of `rtnetlink(7)`, `struct ifinfomsg`, and the attributes behind it.
-fn read_link(payload: &[u8]) -> Option<InterfaceInfo> {
+fn read_link(payload: &[u8]) -> Option<Facts> {
     let (header, attributes) = payload.split_at_checked(LINK_HEADER)?;
     let layer = u16::from_ne_bytes(*header.get(2..)?.first_chunk()?);
-    let index = u32_at(header, 4)?;
     let flags = u32_at(header, 8)?;
     let mut facts = Facts {
+        index: u32_at(header, 4)?,
         ethernet: layer == ETHERNET,
         loopback: flags & LOOPBACK != 0,
         point_to_point: flags & POINT_TO_POINT != 0,
@@ -191,7 +189,8 @@ fn read_link(payload: &[u8]) -> Option<InterfaceInfo> {
             _ => {}
         }
     }
-    Some(InterfaceInfo::from_link(index, &name?, &facts))
+    facts.name = name?;
+    Some(facts)
 }
 
 fn read_attributes(bytes: &[u8]) -> impl Iterator<Item = NlaBuffer<&[u8]>> {
@@ -213,16 +212,17 @@ pub(super) struct Bell {
     socket: AsyncFd<Socket>,
 }
 
-impl super::watch::Bell for Bell {
-    fn hang() -> io::Result<Self> {
+impl Bell {
+    pub(super) fn hang() -> io::Result<Self> {
         // Deprecated in favour of one that older versions of tokio lack.
         #[allow(deprecated, reason = "see above")]
         let socket = AsyncFd::with_interest(open(GROUPS)?, Interest::READABLE)?;
         Ok(Self { socket })
     }
 
-    // What changed is not read: the list is made anew anyway.
-    fn poll_ring(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Ready when it rang, or with an error when it is dead. What changed is not read: the list
+    /// is made anew anyway.
+    pub(super) fn poll_ring(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Longer messages are cut off, which is all the same here.
         let mut scratch = [0; 64];
         let mut rang = false;
@@ -253,8 +253,8 @@ mod tests {
     #[test]
     fn the_loopback_is_seen_with_its_flags() {
         let links = links().unwrap();
-        let lo = links.iter().find(|link| &*link.name == "lo").unwrap();
-        assert!(lo.loopback && !lo.point_to_point && lo.mtu >= 1280, "{lo:?}");
+        let lo = links.iter().find(|link| link.name == "lo").unwrap();
+        assert!(lo.loopback && !lo.point_to_point && lo.mtu >= Some(1280), "{lo:?}");
     }
 
     #[test]
@@ -276,7 +276,8 @@ mod tests {
         link.extend(b"bridge\0\0\0\0\0");
         if cfg!(target_endian = "little") {
             let info = read_link(&link).unwrap();
-            assert_eq!((&*info.name, info.index, info.mtu), ("eth7", 7, 1400));
+            assert_eq!((&*info.name, info.index, info.mtu), ("eth7", 7, Some(1400)));
+            assert_eq!(info.kind.as_deref(), Some("bridge"));
             assert!(info.running && info.multicast && !info.loopback && !info.port, "{info:?}");
         }
         assert!(read_link(&link[..12]).is_none());

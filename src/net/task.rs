@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, info, warn};
 
 use super::clock::{Alarm, GAP, SleepWatch, now};
-use super::command::{Command, Leaving};
+use super::command::Command;
 use super::handles::Handles;
 use super::interface::{Choice, list};
 use super::links::{Key, LinkNews, Links, Look};
@@ -52,6 +52,13 @@ enum Woken {
     Command(Option<Command>),
     /// A datagram, a bell or a timer.
     Due,
+}
+
+/// A shutdown that was asked for.
+pub(super) struct Leaving {
+    pub(super) until: Instant,
+    pub(super) done: Vec<oneshot::Sender<()>>,
+    pub(super) stopped: bool,
 }
 
 pub(super) struct Task {

@@ -44,10 +44,22 @@ pub(super) trait Bell: Sized {
 
 #[cfg(target_os = "linux")]
 mod system {
+    use super::*;
+
     pub(super) type SystemBell = crate::net::netlink::Bell;
 
     /// It rings for whatever changes.
     pub(super) const HEARS_ALL: bool = true;
+
+    impl Bell for SystemBell {
+        fn hang() -> io::Result<Self> {
+            Self::hang()
+        }
+
+        fn poll_ring(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.poll_ring(cx)
+        }
+    }
 }
 
 /// Where if-watch is told of changes; elsewhere it only polls, and not as often as we do.

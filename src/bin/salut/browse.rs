@@ -8,9 +8,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use crate::args::{Network, duration, subtype};
 use crate::ending::Ending;
 use crate::everything::Everything;
-use crate::failure::{Failure, note};
+use crate::failure::Failure;
 use crate::live::{Key, Screen, State};
 use crate::output::{Output, is_watched};
+use crate::stderr::note;
 use crate::text::Table;
 
 /// Watch services come and go
@@ -165,7 +166,7 @@ async fn watch(
     timeout: Option<Duration>,
     ending: &mut Ending,
 ) -> Result<(), Failure> {
-    let held = crate::log::hold();
+    let held = crate::stderr::hold();
     let mut state = State::new(title, all, Instant::now());
     let result = tokio::select! {
         biased;
@@ -187,7 +188,7 @@ async fn draw(
     everything: &mut Everything,
     screen: &mut Screen,
     state: &mut State,
-    held: &crate::log::Held,
+    held: &crate::stderr::Held,
 ) -> Result<(), Failure> {
     let drawn = |screen: &Screen, state: &State| {
         screen.draw(state).map_err(|error| Failure::Run(format!("cannot write to the terminal: {error}")))

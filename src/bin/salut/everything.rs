@@ -6,7 +6,8 @@ use futures_util::StreamExt as _;
 use futures_util::stream::SelectAll;
 use salut::{Browse, BrowseTypes, Change, Mdns, ServiceType, TypeChange};
 
-use crate::failure::{Failure, note};
+use crate::failure::Failure;
+use crate::stderr::note;
 use crate::text::Place;
 
 /// The most service types that are browsed for at once: a house full of devices has about

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 
-use crate::text::printable;
+use crate::stderr::note;
 
 /// Why the program ends before it is done.
 #[derive(Debug)]
@@ -41,11 +41,6 @@ impl Failure {
         note(&message);
         ExitCode::from(status)
     }
-}
-
-/// One line on stderr for the person in front of it.
-pub(crate) fn note(message: &str) {
-    crate::log::say(&format!("salut: {}", printable(message)));
 }
 
 impl From<clap::Error> for Failure {

@@ -14,6 +14,7 @@ mod manual;
 mod output;
 mod resolve;
 mod static_peers;
+mod stderr;
 mod style;
 mod text;
 
@@ -25,7 +26,8 @@ use clap::{ArgAction, Parser, Subcommand};
 use salut::Mdns;
 
 use ending::Ending;
-use failure::{Failure, note};
+use failure::Failure;
+use stderr::note;
 
 /// The goodbyes leave within a few milliseconds. A link that blocks them must not keep the
 /// program from ending within a second.

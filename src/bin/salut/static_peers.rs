@@ -9,8 +9,9 @@ use serde_json::json;
 
 use crate::doctor::Listener;
 use crate::ending::Ending;
-use crate::failure::{Failure, note};
+use crate::failure::Failure;
 use crate::output::Output;
+use crate::stderr::note;
 
 /// The most peers in a file.
 const MOST_PEERS: usize = 4096;

@@ -1,6 +1,7 @@
 //! What the doctor saw. Nothing in here is an opinion: [`judge`](super::judge) has those.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Everything that was found out in one run.
@@ -229,12 +230,33 @@ pub(super) struct Detour {
     pub(super) by: Option<String>,
 }
 
+/// A neighbour of the link layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Neighbour {
+    pub(super) address: IpAddr,
+    pub(super) index: u32,
+    /// Whether it was reached; `None` while that is being tried.
+    pub(super) reached: Option<bool>,
+}
+
 /// A program that holds the port.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Holder {
     /// Known where this program may look.
     pub(super) pid: Option<u32>,
     pub(super) program: Option<String>,
+}
+
+/// `avahi-daemon (pid 812)`.
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.program, self.pid) {
+            (Some(program), Some(pid)) => write!(f, "{program} (pid {pid})"),
+            (Some(program), None) => f.write_str(program),
+            (None, Some(pid)) => write!(f, "The program with pid {pid}"),
+            (None, None) => f.write_str("Another program"),
+        }
+    }
 }
 
 /// An identity of this machine that somebody else has, too.

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::facts::{Facts, Family, Holder, Identity, Interface, Kind, Socket, Ways, With};
-use super::judge::{Fault, fault};
+use super::facts::{Facts, Family, Identity, Interface, Kind, Socket, Ways, With};
+use super::stage::{Fault, fault};
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,16 +186,6 @@ fn list(all: &[IpAddr]) -> String {
     }
 }
 
-/// `avahi-daemon (pid 812)`.
-pub(super) fn holder(holder: &Holder) -> String {
-    match (&holder.program, holder.pid) {
-        (Some(program), Some(pid)) => format!("{program} (pid {pid})"),
-        (Some(program), None) => program.clone(),
-        (None, Some(pid)) => format!("The program with pid {pid}"),
-        (None, None) => "Another program".to_owned(),
-    }
-}
-
 /// What is to be said of this machine as a whole.
 pub(super) fn of_machine(facts: &Facts) -> Vec<Finding> {
     let mut all = Vec::new();
@@ -204,7 +194,7 @@ pub(super) fn of_machine(facts: &Facts) -> Vec<Finding> {
         .iter()
         .flat_map(|one| one.families())
         .any(|(_, family)| matches!(family.socket, Socket::NoPort(_)));
-    let holders = facts.holders.iter().map(holder).collect::<Vec<_>>().join(", ");
+    let holders = facts.holders.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     all.push(match (refused, holders.is_empty()) {
         (true, true) => finding(Mark::Bad, "UDP port 5353 is held by somebody who does not share it"),
         (true, false) => finding(Mark::Bad, format!("UDP port 5353 is held and not shared: {holders}")),

@@ -6,67 +6,9 @@
 
 use std::net::IpAddr;
 
-use super::facts::{Facts, Family, Identity, Interface, Kind, Socket, System, Trouble, What};
+use super::facts::{Facts, Identity, Interface, Kind, System, Trouble, What};
+use super::stage::{Fault, Stage, fault, stage};
 use super::verdict::{Cause, Certainty, Verdict};
-
-/// How far an interface gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stage {
-    Down,
-    NoCarrier,
-    NoMulticast,
-    NoAddress,
-    /// Neither family can be used: refused, blocked, or deaf to itself.
-    Blocked,
-    /// It hears itself and nobody else.
-    Silent,
-    /// It hears others.
-    Hears,
-}
-
-/// How far one family gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fault {
-    NoPort(Trouble),
-    NoGroup(Trouble),
-    Send(Trouble),
-    /// What it sends does not come back.
-    Deaf,
-}
-
-/// What keeps a family from working; `None` if nothing does, or if it is not there.
-pub(super) fn fault(family: &Family) -> Option<Fault> {
-    match (&family.socket, &family.sent) {
-        (Socket::Absent, _) | (Socket::Open, None) => None,
-        (Socket::NoPort(trouble), _) => Some(Fault::NoPort(trouble.clone())),
-        (Socket::NoGroup(trouble), _) => Some(Fault::NoGroup(trouble.clone())),
-        (Socket::Open, Some(Err(trouble))) => Some(Fault::Send(trouble.clone())),
-        (Socket::Open, Some(Ok(()))) if !family.hears_itself => Some(Fault::Deaf),
-        (Socket::Open, Some(Ok(()))) => None,
-    }
-}
-
-fn is_open(family: &Family) -> bool {
-    family.socket != Socket::Absent && fault(family).is_none()
-}
-
-pub(super) fn stage(interface: &Interface) -> Stage {
-    if !interface.up {
-        Stage::Down
-    } else if !interface.carrier {
-        Stage::NoCarrier
-    } else if !interface.multicast && interface.kind != Kind::Loopback {
-        Stage::NoMulticast
-    } else if interface.v4.is_empty() && interface.v6.is_empty() {
-        Stage::NoAddress
-    } else if !is_open(&interface.ipv4) && !is_open(&interface.ipv6) && interface.heard.is_empty() {
-        Stage::Blocked
-    } else if interface.heard.is_empty() {
-        Stage::Silent
-    } else {
-        Stage::Hears
-    }
-}
 
 /// The verdict on everything that was seen.
 pub(super) fn judge(facts: &Facts) -> Verdict {
@@ -234,7 +176,7 @@ fn of_fault(facts: &Facts, one: &Interface, family: Option<&str>, fault: &Fault)
 }
 
 fn port_taken(facts: &Facts, one: &Interface) -> Verdict {
-    let who = facts.holders.first().map_or_else(|| "Another program".to_owned(), super::findings::holder);
+    let who = facts.holders.first().map_or_else(|| "Another program".to_owned(), ToString::to_string);
     let text = format!("{who} holds UDP port 5353 for itself and shares it with nobody.");
     let verdict = Verdict::on(one, Cause::PortTaken, Certainty::Sure, text);
     match facts.holders.first().and_then(|holder| holder.program.as_deref()) {

@@ -1,7 +1,7 @@
 //! The verdict on a two-ended test: what each side heard from the other.
 
 use super::facts::{Facts, Interface, Told, With};
-use super::judge::{Stage, stage};
+use super::stage::{Stage, stage};
 use super::verdict::{Cause, Certainty, Verdict};
 
 /// The verdict on the two ends; `None` if it leaves the one on this end alone as it is.

@@ -10,6 +10,7 @@ mod judge;
 mod judge_with;
 mod probe;
 mod report;
+mod stage;
 #[cfg(test)]
 mod table;
 mod verdict;

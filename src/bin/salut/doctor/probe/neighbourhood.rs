@@ -9,8 +9,8 @@ use salut::proto::Family;
 use salut::wire::MDNS_PORT;
 use tokio::time::sleep;
 
-use super::super::facts::{Detour, Interface, Kind};
-use super::system::{self, Neighbour};
+use super::super::facts::{Detour, Interface, Kind, Neighbour};
+use super::system;
 use super::{Run, Sockets, addresses, is_scoped, scoped, socket};
 
 /// Between two questions to neighbours: at most 254 of them take about a second.

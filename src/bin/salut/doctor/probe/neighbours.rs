@@ -11,7 +11,7 @@ use netlink_packet_route::neighbour::{
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 
-use super::system::Neighbour;
+use super::super::facts::Neighbour;
 
 /// What a dump may take: an end in any case.
 const MAX_READS: usize = 256;

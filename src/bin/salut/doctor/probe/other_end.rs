@@ -13,9 +13,9 @@ use salut::proto::Family;
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
-use super::super::facts::{Facts, Interface, Told, Ways, With};
+use super::super::facts::{Facts, Interface, Neighbour, Told, Ways, With};
 use super::message::{Hello, Names};
-use super::system::{self, Neighbour};
+use super::system;
 use super::{Datagram, Sockets, Way, is_scoped, scoped, socket};
 
 /// Where doctors listen for each other: a port that no responder holds.

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use salut::proto::Family;
 use salut::{InterfaceInfo, PortHolder, Status};
 
-use super::super::facts::{Holder, Interface, Machine, System};
+use super::super::facts::{Holder, Interface, Machine, Neighbour, System};
 
 /// The interfaces, those in use first.
 pub(super) fn interfaces(status: &Status, chosen: &[String]) -> Vec<Interface> {
@@ -109,15 +109,6 @@ fn read_gateway(text: &str, name: &str) -> Option<IpAddr> {
         let address = u32::from_str_radix(fields.next()?, 16).ok()?;
         (address != 0).then(|| Ipv4Addr::from(address.to_ne_bytes()).into())
     })
-}
-
-/// A neighbour of the link layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Neighbour {
-    pub(super) address: IpAddr,
-    pub(super) index: u32,
-    /// Whether it was reached; `None` while that is being tried.
-    pub(super) reached: Option<bool>,
 }
 
 #[cfg(any(target_os = "macos", target_os = "freebsd"))]
