@@ -13,7 +13,6 @@ use super::NetError;
 use super::interface::InterfaceInfo;
 use super::pace::Backoff;
 use super::problem::Step;
-use super::sends::Failing;
 use super::socket::{Role, Socket, group};
 use super::status::{FamilyStatus, LinkStatus};
 use crate::proto::{Family, LinkIndex, LinkState};
@@ -84,6 +83,14 @@ impl Port {
     fn new(socket: Socket) -> Self {
         Self { socket, failing: None, no_room_since: None, receive_errors: 0 }
     }
+}
+
+/// Sends that the system refuses, until one leaves again.
+#[derive(Debug)]
+pub(super) struct Failing {
+    pub(super) error: NetError,
+    pub(super) backoff: Backoff,
+    pub(super) warned: bool,
 }
 
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tracing::{debug, info};
 
 use super::NetError;
-use super::link::{EMPTY_QUERY, Link, Port, Slot};
+use super::link::{EMPTY_QUERY, Failing, Link, Port, Slot};
 use super::pace::Backoff;
 use super::problem::{is_no_buffers, number};
 use super::socket::{group, is_group, with_scope};
@@ -33,13 +33,6 @@ pub(super) enum Sent {
     Later,
     /// It did not leave.
     No,
-}
-
-#[derive(Debug)]
-pub(super) struct Failing {
-    pub(super) error: NetError,
-    pub(super) backoff: Backoff,
-    warned: bool,
 }
 
 impl Link {
