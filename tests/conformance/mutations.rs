@@ -7,8 +7,10 @@
 //!
 //! in a copy of the tree below the target directory.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -63,6 +65,65 @@ fn there_is_a_mutation_for_every_section() {
     assert_eq!(covered, headings);
 }
 
+/// As many at once as do not touch each other, which takes seconds; only where that fails each
+/// by itself.
+#[test]
+fn every_mutation_compiles() {
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
+    let tree = place.join("tree");
+    copy(root(), &tree);
+    let mut rest = mutations();
+    let files: BTreeSet<String> = rest.iter().map(|mutation| mutation.file.clone()).collect();
+    let check = |mutations: &[Mutation]| {
+        for file in &files {
+            fs::write(tree.join(file), mutated(file, mutations)).unwrap();
+        }
+        let checked = cargo(&place, &tree, "check").arg("--lib").output().unwrap();
+        if checked.status.success() {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&checked.stderr).into_owned())
+        }
+    };
+    check(&[]).unwrap_or_else(|errors| panic!("without any mutation:\n{errors}"));
+    while !rest.is_empty() {
+        let (together, later) = apart(rest);
+        if check(&together).is_err() {
+            for one in together.chunks(1) {
+                check(one).unwrap_or_else(|errors| panic!("{}:\n{errors}", one[0].what));
+            }
+        }
+        rest = later;
+    }
+}
+
+/// The source of a file with those mutations that are of it.
+fn mutated(file: &str, mutations: &[Mutation]) -> String {
+    let mut source = text(file);
+    let of_it = mutations.iter().filter(|mutation| mutation.file == file);
+    let mut places: Vec<_> = of_it.map(|mutation| (source.find(&mutation.from).unwrap(), mutation)).collect();
+    // From the end, so that the places before it stay where they are.
+    places.sort_by_key(|(start, _)| Reverse(*start));
+    for (start, Mutation { from, to, .. }) in places {
+        source.replace_range(start..start + from.len(), to);
+    }
+    source
+}
+
+/// Those that do not touch each other, and the rest.
+fn apart(all: Vec<Mutation>) -> (Vec<Mutation>, Vec<Mutation>) {
+    let mut touched: Vec<(String, Range<usize>)> = Vec::new();
+    all.into_iter().partition(|Mutation { file, from, .. }| {
+        let start = text(file).find(from).unwrap();
+        let end = start + from.len();
+        let free = touched.iter().all(|(other, at)| other != file || end <= at.start || at.end <= start);
+        if free {
+            touched.push((file.clone(), start..end));
+        }
+        free
+    })
+}
+
 #[test]
 fn every_mutation_is_noticed() {
     if std::env::var_os("SALUT_LONG").is_none() {
@@ -106,13 +167,9 @@ enum Outcome {
 
 fn run(place: &Path, tree: &Path, test: &str) -> Outcome {
     let (file, function) = test.split_once("::").unwrap();
-    let cargo = std::env::var_os("CARGO").expect("run by cargo");
     let command = |arguments: &[&str]| {
-        let mut command = Command::new(&cargo);
-        command.current_dir(tree).env("CARGO_TARGET_DIR", place.join("target"));
-        // A hundred builds, each of one changed line.
-        command.env("CARGO_INCREMENTAL", "1").env("CARGO_PROFILE_DEV_DEBUG", "0");
-        command.args(["test", "--no-default-features", "--features", "sim", "--test", file]).args(arguments);
+        let mut command = cargo(place, tree, "test");
+        command.args(["--test", file]).args(arguments);
         command
     };
     let built = command(&["--no-run"]).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
@@ -139,6 +196,15 @@ fn run(place: &Path, tree: &Path, test: &str) -> Outcome {
     child.kill().unwrap();
     child.wait().unwrap();
     Outcome::Hung
+}
+
+/// For a tree that is built a hundred times, each time with one line changed.
+fn cargo(place: &Path, tree: &Path, what: &str) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").expect("run by cargo"));
+    command.current_dir(tree).env("CARGO_TARGET_DIR", place.join("target"));
+    command.env("CARGO_INCREMENTAL", "1").env("CARGO_PROFILE_DEV_DEBUG", "0");
+    command.args([what, "--no-default-features", "--features", "sim"]);
+    command
 }
 
 /// All that is built, without what was built.
