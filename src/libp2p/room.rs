@@ -39,30 +39,39 @@ pub(super) enum Room {
     None,
 }
 
-/// Peers that are counted together.
+/// Peers that are counted together, the oldest first.
 #[derive(Debug, Default, PartialEq)]
 struct Crowd {
-    count: usize,
-    /// Those that are not confirmed, the oldest first.
+    confirmed: BTreeSet<(Instant, Id)>,
     unconfirmed: BTreeSet<(Instant, Id)>,
 }
 
 impl Crowd {
+    fn count(&self) -> usize {
+        self.confirmed.len().saturating_add(self.unconfirmed.len())
+    }
+
+    fn of(&mut self, standing: &Standing) -> &mut BTreeSet<(Instant, Id)> {
+        if standing.confirmed { &mut self.confirmed } else { &mut self.unconfirmed }
+    }
+
     fn enter(&mut self, id: &Id, standing: &Standing) {
-        self.count = self.count.saturating_add(1);
-        if !standing.confirmed {
-            self.unconfirmed.insert((standing.since, Arc::clone(id)));
-        }
+        self.of(standing).insert((standing.since, Arc::clone(id)));
     }
 
     fn leave(&mut self, id: &Id, standing: &Standing) {
-        self.count = self.count.saturating_sub(1);
-        self.unconfirmed.remove(&(standing.since, Arc::clone(id)));
+        self.of(standing).remove(&(standing.since, Arc::clone(id)));
     }
 
     /// In place of the oldest that was never heard again, whatever its age.
     fn room(&self) -> Room {
         self.unconfirmed.first().map_or(Room::None, |(_, id)| Room::InPlaceOf(Arc::clone(id)))
+    }
+
+    /// The same, or in place of the one that has come last.
+    fn share(&self) -> Room {
+        let last = self.unconfirmed.first().or_else(|| self.confirmed.last());
+        last.map_or(Room::None, |(_, id)| Room::InPlaceOf(Arc::clone(id)))
     }
 
     /// In place of one that has had its time to be heard again.
@@ -78,7 +87,9 @@ impl Crowd {
 struct Hall {
     all: Crowd,
     sources: BTreeMap<IpAddr, Crowd>,
-    /// The sources that have peers which are not confirmed, by how many these are.
+    /// The sources by how many peers they have …
+    sizes: BTreeSet<(usize, IpAddr)>,
+    /// … and those that have peers which are not confirmed, by how many these are.
     ranks: BTreeSet<(usize, IpAddr)>,
 }
 
@@ -87,30 +98,37 @@ impl Hall {
     fn change(&mut self, source: IpAddr, change: impl Fn(&mut Crowd)) {
         change(&mut self.all);
         let crowd = self.sources.entry(source).or_default();
+        self.sizes.remove(&(crowd.count(), source));
         self.ranks.remove(&(crowd.unconfirmed.len(), source));
         change(crowd);
         if !crowd.unconfirmed.is_empty() {
             self.ranks.insert((crowd.unconfirmed.len(), source));
         }
-        if crowd.count == 0 {
+        if crowd.count() == 0 {
             self.sources.remove(&source);
+        } else {
+            self.sizes.insert((crowd.count(), source));
         }
     }
 
     fn for_one_from(&self, now: Instant, source: IpAddr) -> Room {
         let own = self.sources.get(&source);
-        if let Some(full) = own.filter(|own| own.count >= MAX_PEERS_PER_SOURCE) {
+        if let Some(full) = own.filter(|own| own.count() >= MAX_PEERS_PER_SOURCE) {
             return full.patient_room(now);
         }
-        if self.all.count < MAX_PEERS {
+        if self.all.count() < MAX_PEERS {
             return Room::Free;
         }
-        let own = own.map_or(0, |own| own.count);
-        let most = self.ranks.last().filter(|(most, _)| *most > own.saturating_add(1));
-        match most.and_then(|(_, source)| self.sources.get(source)) {
-            Some(most) => most.room(),
-            None if own == 0 => self.all.room(),
-            None => self.all.patient_room(now),
+        let own = own.map_or(0, Crowd::count);
+        let larger = |ranks: &BTreeSet<(usize, IpAddr)>| {
+            let (most, source) = ranks.last()?;
+            self.sources.get(source).filter(|_| *most > own.saturating_add(1))
+        };
+        match (larger(&self.ranks), larger(&self.sizes)) {
+            (Some(most), _) => most.room(),
+            (None, Some(most)) => most.share(),
+            (None, None) if own == 0 => self.all.room(),
+            (None, None) => self.all.patient_room(now),
         }
     }
 }
@@ -131,14 +149,14 @@ impl Rooms {
     pub(super) fn leave(&mut self, link: LinkIndex, id: &Id, standing: &Standing) {
         let Some(hall) = self.links.get_mut(&link) else { return };
         hall.change(standing.source, |crowd| crowd.leave(id, standing));
-        if hall.all.count == 0 {
+        if hall.all.count() == 0 {
             self.links.remove(&link);
         }
     }
 
     /// How many there are on a link.
     pub(super) fn on(&self, link: LinkIndex) -> usize {
-        self.links.get(&link).map_or(0, |hall| hall.all.count)
+        self.links.get(&link).map_or(0, |hall| hall.all.count())
     }
 
     /// Room for one more from this source.
@@ -147,8 +165,9 @@ impl Rooms {
     /// flood of ever new peers brings 256 of them and no coming and going, and a reflector that
     /// repeats more peers than that goes on with those it began with. On a link that is full the
     /// source with the most unconfirmed peers gives way to who has fewer, as long as it still has
-    /// more then; and somebody gives way to a source that has none at all, for that may be an
-    /// honest neighbour.
+    /// more then; if there is none, the one with the most peers does, with the one that came last,
+    /// for it costs little to repeat an invention; and somebody gives way to a source that has none
+    /// at all, for that may be an honest neighbour.
     pub(super) fn for_one_from(&self, now: Instant, link: LinkIndex, source: IpAddr) -> Room {
         self.links.get(&link).map_or(Room::Free, |hall| hall.for_one_from(now, source))
     }

@@ -317,3 +317,36 @@ fn a_known_peer_with_ever_new_names_and_addresses_does_not_grow_either() {
     let table = net.nodes[at].discovery.as_ref().unwrap().table();
     assert_eq!((net.nodes[at].live.len(), table.names()), (64, 64));
 }
+
+/// Each source tells of its peers again and again, as if they were there.
+#[test]
+fn an_honest_one_is_found_where_a_few_hold_the_link_with_peers_that_they_repeat() {
+    for (sources, peers) in [(4, 256), (8, 128), (8, 256)] {
+        let (mut net, at) = net();
+        let early = befriend(&mut net, 7);
+        let flood = |net: &mut Net| {
+            for number in 0..sources * peers {
+                forge(net, &format!("10.0.1.{}", 1 + number % sources), number);
+            }
+        };
+        (0..4).for_each(|_| flood(&mut net));
+        assert_eq!(net.nodes[at].live.len(), 1024);
+        let expired = net.nodes[at].expired();
+        let friends = [8, 9, 10].map(|host| befriend(&mut net, host));
+        let known = |net: &Net, addresses: &[String]| {
+            addresses.iter().all(|address| net.nodes[at].live.contains_key(address))
+        };
+        assert!(known(&net, &friends), "found at once");
+        for _ in 0..4 {
+            flood(&mut net);
+            for host in [7, 8, 9, 10] {
+                befriend(&mut net, host);
+            }
+        }
+        assert!(known(&net, &friends) && known(&net, &[early]), "and not pushed out");
+        assert_eq!(net.nodes[at].live.len(), 1024);
+        // One for each, and that is all that comes and goes.
+        assert!(net.nodes[at].expired() - expired <= friends.len() + sources as usize);
+        assert!(net.nodes[at].discovery.as_ref().unwrap().table().counts_right());
+    }
+}
