@@ -157,7 +157,7 @@ impl Discovery {
         }
         self.table.handle_timeout(now);
         while let Some(link) = self.table.poll_ask() {
-            engine.ask_now(now, self.tap, link);
+            engine.ask_now(now, self.tap, link, self.table.unsure(link));
         }
     }
 

@@ -24,6 +24,9 @@ const REFRESH_JITTER: u32 = 20;
 /// Shorter lives are not worth a question.
 const MIN_REFRESHED: Duration = Duration::from_secs(5);
 
+/// The datagrams of one response come within this time.
+const RESPONSE: Duration = Duration::from_millis(500);
+
 /// The stage of a lease that is not to be refreshed.
 const LEAVING: usize = usize::MAX;
 
@@ -41,6 +44,10 @@ pub(crate) struct Lease {
     stage: usize,
     /// When it is to be looked at next.
     wake: Instant,
+    /// Its response came in several datagrams.
+    pub(crate) in_parts: bool,
+    /// When a response came that it was not in.
+    missed: Option<Instant>,
 }
 
 impl Lease {
@@ -55,8 +62,18 @@ impl Lease {
     ) -> Self {
         let ttl = Duration::from_secs(ttl.min(MAX_TTL_SECONDS).into());
         let expires = after(now, ttl);
-        let mut this =
-            Self { on_link, instance, source, received: now, ttl, expires, stage: 0, wake: expires };
+        let mut this = Self {
+            on_link,
+            instance,
+            source,
+            received: now,
+            ttl,
+            expires,
+            stage: 0,
+            wake: expires,
+            in_parts: false,
+            missed: None,
+        };
         this.plan(rng);
         this
     }
@@ -79,6 +96,19 @@ impl Lease {
     /// Whether it was to be refreshed, and has not been yet.
     pub(crate) fn is_old(&self) -> bool {
         (1..=REFRESH.len()).contains(&self.stage)
+    }
+
+    /// Whether it was heard in a response that is still coming in.
+    pub(crate) fn is_coming_in(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.received) <= RESPONSE
+    }
+
+    /// A datagram does not have it. Says whether that tells that it is no longer good. One that
+    /// came in a datagram beside others is missing in two responses before it is given up: of
+    /// the first one its datagram may be lost, or on its way.
+    pub(crate) fn is_replaced(&mut self, now: Instant) -> bool {
+        let first = *self.missed.get_or_insert(now);
+        !self.in_parts || now.saturating_duration_since(first) > RESPONSE
     }
 
     /// It lives until then at most, and is not asked for any more. False if it would not have

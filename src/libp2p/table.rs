@@ -123,6 +123,14 @@ impl PeerTable {
         self.asks.pop_first()
     }
 
+    /// The names on a link of whose addresses some are older than the others: of a response in
+    /// several datagrams one was lost, and the pointer, which is in each of them, is not old.
+    pub(crate) fn unsure(&self, link: LinkIndex) -> Vec<Name> {
+        let leases = self.on(link).flat_map(|(_, peer)| peer.leases.values());
+        let old = leases.filter(|lease| lease.in_parts && lease.is_old());
+        old.map(|lease| lease.instance.clone()).collect::<BTreeSet<Name>>().into_iter().collect()
+    }
+
     /// Somebody else with our PeerId.
     pub(crate) fn poll_impostor(&mut self) -> Option<Impostor> {
         self.impostor.take()
@@ -281,13 +289,18 @@ impl PeerTable {
             }
             // There may have been no room for any of them.
             self.forget_name(link, &instance, &peer);
+            let is_told = |bytes: &Id| addresses.iter().any(|(told, _)| told == bytes);
+            self.put_together(now, link, &peer, &is_told, |lease| {
+                lease.instance == instance || lease.source == source
+            });
             // RFC 6762 §10.2; and a new name of a peer from where it was heard before takes the
             // place of the old one: some make a new one for every answer.
             let until = after(now, GRACE);
             self.shorten(link, &peer, until, |bytes, lease| {
                 now.saturating_duration_since(lease.received) > GRACE
-                    && !addresses.iter().any(|(told, _)| told == bytes)
+                    && !is_told(bytes)
                     && ((lease.instance == instance && flush) || lease.source == source)
+                    && lease.is_replaced(now)
             });
         }
     }
@@ -304,8 +317,9 @@ impl PeerTable {
         ttl: u32,
     ) {
         let Some(peer) = self.peers.get_mut(&(link, Arc::clone(&address.peer))) else { return };
-        let lease = Lease::new(now, ttl, on_link, instance.clone(), source, &mut self.rng);
+        let mut lease = Lease::new(now, ttl, on_link, instance.clone(), source, &mut self.rng);
         let before = peer.leases.get(&address.bytes);
+        lease.in_parts = before.is_some_and(|before| before.in_parts);
         if before.is_none() && peer.leases.len() >= MAX_ADDRESSES {
             return;
         }
@@ -326,8 +340,33 @@ impl PeerTable {
         self.wakes.insert((wake, key));
     }
 
+    /// More addresses than one datagram has room for come in several. What was told just now and
+    /// what came in a moment before from the same peer are parts of one response.
+    fn put_together(
+        &mut self,
+        now: Instant,
+        link: LinkIndex,
+        peer: &Id,
+        is_told: &impl Fn(&Id) -> bool,
+        is_of: impl Fn(&Lease) -> bool,
+    ) {
+        let Some(known) = self.peers.get_mut(&(link, Arc::clone(peer))) else { return };
+        let others = || known.leases.iter().filter(|(bytes, lease)| is_of(lease) && !is_told(bytes));
+        let alone = others().next().is_none();
+        if alone || others().any(|(_, lease)| lease.is_coming_in(now)) {
+            let now = known.leases.values_mut().filter(|lease| lease.is_coming_in(now) && is_of(lease));
+            now.for_each(|lease| lease.in_parts = !alone);
+        }
+    }
+
     /// Those addresses of a peer that `which` picks live until then at most.
-    fn shorten(&mut self, link: LinkIndex, peer: &Id, until: Instant, which: impl Fn(&Id, &Lease) -> bool) {
+    fn shorten(
+        &mut self,
+        link: LinkIndex,
+        peer: &Id,
+        until: Instant,
+        mut which: impl FnMut(&Id, &mut Lease) -> bool,
+    ) {
         let Some(known) = self.peers.get_mut(&(link, Arc::clone(peer))) else { return };
         for (bytes, lease) in &mut known.leases {
             let before = lease.wake();

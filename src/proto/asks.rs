@@ -56,6 +56,8 @@ pub(super) struct Ask {
     pub(super) prompt: bool,
     /// It waits a little for one of many to ask first.
     pub(super) spread: bool,
+    /// What pointers to these names say is asked for although they are known.
+    pub(super) unsure: Vec<Name>,
 }
 
 impl Ask {
@@ -77,6 +79,7 @@ impl Ask {
             most: MAX_INTERVAL,
             prompt: false,
             spread: false,
+            unsure: Vec::new(),
         }
     }
 

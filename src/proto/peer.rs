@@ -160,10 +160,16 @@ impl Engine {
     }
 
     /// Asks a tap's question on one link now, unless that was done within the last second:
-    /// what was heard there gets old.
-    pub fn ask_now(&mut self, now: Instant, id: TapId, link: LinkIndex) {
-        if let (Some((name, _)), Some(link)) = (self.taps.get(&id), self.links.get_mut(&link)) {
-            link.refresh(now, name, RecordType::PTR);
+    /// what was heard there gets old. Pointers to the names that are `unsure` are not listed as
+    /// known (RFC 6762 §7.1): who holds them would else not repeat what belongs to them, which may
+    /// be older than they are.
+    pub fn ask_now(&mut self, now: Instant, id: TapId, link: LinkIndex, unsure: Vec<Name>) {
+        if let (Some((name, _)), Some(link)) = (self.taps.get(&id), self.links.get_mut(&link))
+            && link.refresh(now, name, RecordType::PTR)
+            && let Some(key) = link.asks.find(name, RecordType::PTR)
+            && let Some(ask) = link.asks.asks.get_mut(key)
+        {
+            ask.unsure = unsure;
         }
         self.flush(now);
     }

@@ -10,7 +10,7 @@ use super::families::Families;
 use super::link::{Link, Shared};
 use super::timer::{Timer, after};
 use crate::name::Name;
-use crate::wire::{MAX_SENT_BYTES, Packer, RecordType, Section};
+use crate::wire::{MAX_SENT_BYTES, Packer, RecordData, RecordType, Section};
 
 /// The first question waits this long (RFC 6762 §5.2), so that hosts that woke together do
 /// not ask together.
@@ -186,6 +186,7 @@ impl Link {
         ask.refresh = false;
         ask.waited = false;
         ask.spread = false;
+        ask.unsure.clear();
         let Some(next) = ask.next else { return };
         let next = if by_schedule {
             if by_others {
@@ -278,6 +279,7 @@ impl Link {
             for entry in self.cache.of_type(&ask.name, ask.rtype) {
                 if self.is_rumour(&ask.name, &entry.data) != rumours
                     || (ask.prompt && self.is_own_lead(&entry.name, &entry.data))
+                    || matches!(&entry.data, RecordData::Ptr(target) if ask.unsure.contains(target))
                 {
                     continue;
                 }

@@ -194,3 +194,25 @@ fn a_copied_identity_leaves_both_usable() {
         assert!(node.live.keys().all(|address| address.ends_with("/p2p/peer2")), "{:?}", node.live);
     }
 }
+
+/// Ours says more than fits in one datagram in several as well, each with its own TXT record.
+#[test]
+fn a_peer_with_many_addresses_keeps_them_all_on_a_bad_network() {
+    for seed in 0..10 {
+        let mut net = Net::new(seed);
+        let (one, other) = (net.node(120, 60), net.host());
+        net.start(other, 120, 60);
+        let ports: Vec<u16> = (4001..4021).collect();
+        net.listen(other, &ports);
+        net.run(secs(5));
+        assert_eq!(net.nodes[one].live.len(), 40, "seed {seed}");
+        net.lose(0.1);
+        net.run(secs(600));
+        assert_eq!(net.nodes[one].expired(), 0, "seed {seed}");
+        // What is dropped goes within two announcements and a second.
+        net.lose(0.0);
+        net.listen(other, &ports[..15]);
+        net.run(ms(2500));
+        assert_eq!(net.nodes[one].live.len(), 30, "seed {seed}");
+    }
+}

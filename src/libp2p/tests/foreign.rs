@@ -128,6 +128,56 @@ fn a_new_name_of_a_known_peer_replaces_what_the_old_one_said() {
     assert_eq!(net.nodes[at].live.len(), 2);
 }
 
+/// rust-libp2p: a response with more addresses than one datagram takes, 33 of them, makes several
+/// under one name, and the next response has another name.
+fn in_parts(number: u32, ports: std::ops::Range<u16>) -> [Answer; 2] {
+    let addresses: Vec<String> = ports.map(|port| format!("/ip4/10.0.0.9/tcp/{port}/p2p/rust")).collect();
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    let (one, other) = addresses.split_at(33);
+    [one, other].map(|part| Answer::rust(&format!("answer{number}"), part))
+}
+
+#[test]
+fn addresses_told_in_several_datagrams_survive_the_loss_of_one() {
+    let (mut net, at) = net();
+    for number in 0..12 {
+        let [one, other] = in_parts(number, 1..41);
+        // Now the one is lost, now the other, and now none.
+        if number % 4 != 1 {
+            hear(&mut net, RUST, &one);
+        }
+        if number % 4 != 3 {
+            hear(&mut net, RUST, &other);
+        }
+        net.run(secs(20));
+        assert_eq!(net.nodes[at].live.len(), 40, "after {number}");
+    }
+    assert_eq!(net.nodes[at].expired(), 0);
+    // Each of them until its own end.
+    net.run(secs(360 - 1));
+    assert_eq!(net.nodes[at].live.len(), 0);
+}
+
+#[test]
+fn an_address_that_is_missing_in_two_responses_of_several_datagrams_is_gone() {
+    let (mut net, at) = net();
+    for (number, live) in [(0, 40), (1, 40), (2, 38), (3, 38)] {
+        let [one, other] = in_parts(number, if number == 0 { 1..41 } else { 1..39 });
+        hear(&mut net, RUST, &one);
+        hear(&mut net, RUST, &other);
+        net.run(secs(20));
+        assert_eq!(net.nodes[at].live.len(), live, "after {number}");
+    }
+    // When it has fewer addresses two responses tell so, and when all stand in one datagram one.
+    for (port, live) in [(51, 39), (51, 1), (52, 1)] {
+        let address = format!("/ip4/10.0.0.9/tcp/{port}/p2p/rust");
+        hear(&mut net, RUST, &Answer::rust(&format!("few{port}"), &[&address]));
+        net.run(secs(2));
+        assert_eq!(net.nodes[at].live.len(), live, "{:?}", net.nodes[at].live);
+        assert!(net.nodes[at].live.contains_key(&address));
+    }
+}
+
 #[test]
 fn goodbyes_are_honoured() {
     let (mut net, at) = net();
