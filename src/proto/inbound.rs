@@ -61,10 +61,10 @@ impl Engine {
         let Some(link) = self.links.get(&packet.link) else { return false };
         let claimed = |name: &NameRef<'_>| self.claims.names.contains(name);
         let known = |name: &NameRef<'_>| link.own.holds(name) || link.asks.names(name) || claimed(name);
-        let mut records = message.records().filter(|record| record.section == Section::Authority);
+        let proposed = |record: RecordRef<'_>| record.section == Section::Authority && claimed(&record.name);
         message.questions().any(|question| known(&question.name))
             || link.awaits_more_from(packet.source)
-            || (message.header().authorities > 0 && records.any(|record| claimed(&record.name)))
+            || (message.header().authorities > 0 && message.records().any(proposed))
     }
 
     fn take_in_query(&mut self, now: Instant, packet: &Packet<'_>, message: &Message<'_>, own: bool) {

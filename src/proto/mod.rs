@@ -222,11 +222,16 @@ impl Engine {
 
     /// The first of all timers: those of the table, and those of each link's answers and cache.
     fn next_timer(&self) -> Option<(Instant, Timer)> {
-        self.links.values().fold(self.shared.timers.first(), |first, link| {
-            let answer = link.answers.next.map(|at| (at, Timer::Answer(link.index)));
-            let cached = link.cache.ages.first().map(|(at, key)| (at, Timer::Cache(link.index, key)));
-            earlier(earlier(first, answer), cached)
-        })
+        let mut first = self.shared.timers.first();
+        for link in self.links.values() {
+            if let Some(at) = link.answers.next {
+                first = earlier(first, Some((at, Timer::Answer(link.index))));
+            }
+            if let Some((at, key)) = link.cache.ages.first() {
+                first = earlier(first, Some((at, Timer::Cache(link.index, key))));
+            }
+        }
+        first
     }
 
     /// The first timer, if it is due: it is no longer set.
