@@ -1,15 +1,17 @@
 //! Which interfaces are used: many, of every kind, twice on one LAN, none.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use salut::wire::{Nsec, Packer, RecordData, RecordType, Section};
 use salut::{FamilyStatus, InterfaceKind, Unused};
 
 use crate::harness::capture::Capture;
 use crate::harness::cli::{Announce, Browse, run};
 use crate::harness::lan::{Host, Lan};
 use crate::harness::local::{Local, in_use};
-use crate::harness::{Test, report};
+use crate::harness::message::{From, multicast, name};
+use crate::harness::{Test, patience, report};
 
 pub const TESTS: &[Test] = &[
     ("interfaces::twenty_five_are_all_served", &[], twenty_five_are_all_served),
@@ -17,6 +19,7 @@ pub const TESTS: &[Test] = &[
     ("interfaces::inside_a_container_what_is_there_is_used", &[], inside_a_container_what_is_there_is_used),
     ("interfaces::two_on_one_lan_are_no_conflict", &[], two_on_one_lan_are_no_conflict),
     ("interfaces::a_host_on_two_lans_is_resolved_on_both", &[], a_host_on_two_lans_is_resolved_on_both),
+    ("interfaces::a_host_without_an_address_is_told_at_once", &[], a_host_without_an_address_is_told_at_once),
     ("interfaces::all_of_them_vanish_and_come_back", &[], all_of_them_vanish_and_come_back),
 ];
 
@@ -181,6 +184,33 @@ fn a_host_on_two_lans_is_resolved_on_both() {
         assert!(resolve.ended(SOON).is_some_and(|status| status.success()), "{}", resolve.errors());
         let text: String = resolve.lines().into_iter().map(|line| line.text + "\n").collect();
         assert!(text.contains("10.77.0.2") && text.contains("10.77.1.2"), "{text}");
+    }
+}
+
+/// It denies both families (RFC 6762 §6.1), on the one interface that there is and on one of two.
+fn a_host_without_an_address_is_told_at_once() {
+    let lan = Lan::new();
+    let (ann, ben) = (Host::new("ann"), Host::new("ben"));
+    let host = name("carl.local");
+    let mut packer = Packer::response(1440);
+    let denial = RecordData::Nsec(Nsec::new([RecordType::TXT]));
+    packer.record(Section::Answer, &host, true, 120, &denial).expect("one record fits");
+    let denial = packer.finish();
+    for number in 0..2 {
+        let bridge = lan.bridge();
+        ann.connect(&bridge, &format!("eth{number}"), &[&format!("10.77.{number}.1/24")]);
+        ben.connect(&bridge, &format!("eth{number}"), &[&format!("10.77.{number}.2/24")]);
+        let mut resolve = run(&ann, &["resolve", "carl.local", "--timeout", "60s"]);
+        let began = Instant::now();
+        while resolve.ended_by_itself().is_none() && began.elapsed() < patience(SOON) {
+            drop(multicast(&ben, "eth0", From::V4(5353), &denial));
+            thread::sleep(Duration::from_millis(200));
+        }
+        let status = resolve.ended(SOON).expect("it does not wait for a minute");
+        assert_eq!(status.code(), Some(1), "{}", resolve.errors());
+        let errors = resolve.errors();
+        assert!(errors.contains("carl.local is there, but has neither"), "{errors}");
+        assert!(errors.contains("so says 10.77.0.2 on eth0"), "{errors}");
     }
 }
 
