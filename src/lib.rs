@@ -65,6 +65,7 @@ pub mod peers {}
 pub mod security {}
 #[cfg(feature = "sim")]
 pub mod sim;
+mod spare;
 pub mod txt;
 pub mod wire;
 

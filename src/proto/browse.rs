@@ -16,6 +16,7 @@ use super::resolve::Resolving;
 use super::timer::{Timer, after};
 use crate::name::{HostName, InstanceName, Name, ServiceType};
 use crate::service::{Change, Instance, Lost};
+use crate::spare::tighten;
 use crate::txt::Txt;
 use crate::wire::{RecordData, RecordType};
 
@@ -253,6 +254,7 @@ impl Link {
             keys.retain(|other| *other != key);
             if keys.is_empty() {
                 self.instances.names.remove(&tracked.name);
+                tighten(&mut self.instances.names);
             }
         }
         self.stop_asking(&tracked.name, RecordType::SRV, shared);
@@ -267,6 +269,7 @@ impl Link {
             keys.remove(key);
             if keys.is_empty() {
                 self.instances.hosts.remove(host);
+                tighten(&mut self.instances.hosts);
             }
         }
         self.stop_asking(host, RecordType::A, shared);

@@ -17,6 +17,7 @@ use super::room::{Limits, Room};
 use super::set::Set;
 use super::timer::after;
 use crate::name::{Name, WireName};
+use crate::spare::tighten;
 use crate::wire::{RecordData, RecordRef, RecordType};
 
 /// The longest a record is believed, in seconds: what RFC 6762 §10 recommends for all that
@@ -209,6 +210,7 @@ impl Cache {
         set.remove(key, &data);
         if set.is_empty() {
             self.names.remove(&name);
+            tighten(&mut self.names);
         }
         Some((name, data))
     }

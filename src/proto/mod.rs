@@ -209,7 +209,12 @@ impl Engine {
 
     /// The next event to deliver, when all datagrams have been sent.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.shared.events.pop_front()
+        let event = self.shared.events.pop_front();
+        if self.shared.events.is_empty() && self.shared.events.capacity() > SPARE_EVENTS {
+            // When a link goes, there are as many as it had instances.
+            self.shared.events = VecDeque::new();
+        }
+        event
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called, and why. Never in
@@ -335,6 +340,9 @@ const MAX_LINES_PER_MINUTE: usize = 8;
 /// One thing that is due makes another due, but not for ever: what is found makes a question,
 /// an old answer its refresh.
 const MAX_ROUNDS: usize = 16;
+
+/// Room for so many events is kept.
+const SPARE_EVENTS: usize = 64;
 
 /// The types of records that are cached: what instances and hosts are made of.
 const KEPT_TYPES: [RecordType; 6] =

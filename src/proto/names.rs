@@ -6,6 +6,7 @@ use std::hash::{BuildHasher, Hasher};
 
 use super::hash::Seeded;
 use crate::name::{Name, WireName};
+use crate::spare::tighten;
 use crate::wire::NameRef;
 
 /// A name to look up: a whole one, or one that still stands in its packet.
@@ -77,6 +78,7 @@ impl<V> NameMap<V> {
 
     pub(super) fn remove(&mut self, name: &Name) -> Option<V> {
         let removed = self.map.remove(name)?;
+        tighten(&mut self.map);
         let folded = name.folded_hash();
         let left = self.folded.get_mut(&folded).map(|count| {
             *count = count.saturating_sub(1);
@@ -84,6 +86,7 @@ impl<V> NameMap<V> {
         });
         if left == Some(0) {
             self.folded.remove(&folded);
+            tighten(&mut self.folded);
         }
         Some(removed)
     }

@@ -9,48 +9,115 @@ pub(super) struct Number {
     place: u32,
 }
 
-/// Things in a row, so that each is one step away and all are close together.
+/// So many things stand side by side: as many as a word has bits.
+const ROW: u32 = u64::BITS;
+
+/// Things in rows, so that each is two steps away and many are close together.
+///
+/// A row is given back when the last thing of it is gone: what a flood took is free after it,
+/// and there never is a large piece of memory that has to be moved to grow.
 #[derive(Debug)]
 pub(super) struct Numbered<T> {
-    places: Vec<Option<(u32, T)>>,
-    free: Vec<u32>,
+    rows: Vec<Row<T>>,
+    /// All rows before this one are full.
+    full: usize,
+    len: usize,
     next: u32,
+}
+
+#[derive(Debug)]
+struct Row<T> {
+    places: Vec<Option<(u32, T)>>,
+    /// A bit for each place that is taken.
+    taken: u64,
 }
 
 impl<T> Default for Numbered<T> {
     fn default() -> Self {
-        Self { places: Vec::new(), free: Vec::new(), next: 0 }
+        Self { rows: Vec::new(), full: 0, len: 0, next: 0 }
     }
+}
+
+impl<T> Row<T> {
+    const EMPTY: Self = Self { places: Vec::new(), taken: 0 };
+
+    /// The first free place; [`ROW`] if there is none.
+    fn free(&self) -> usize {
+        self.taken.trailing_ones() as usize
+    }
+
+    /// Says at which place. Where there are many rows, a row will not stay short.
+    fn put(&mut self, thing: (u32, T), many: bool) -> usize {
+        let free = self.free();
+        if many && self.places.is_empty() {
+            self.places.reserve_exact(ROW as usize);
+        }
+        match self.places.get_mut(free) {
+            Some(place) => *place = Some(thing),
+            None => self.places.push(Some(thing)),
+        }
+        self.taken |= bit(free);
+        free
+    }
+
+    /// The thing goes, and with the last one the row's memory.
+    fn take(&mut self, place: usize, age: u32) -> Option<T> {
+        let (_, thing) = self.places.get_mut(place)?.take_if(|(other, _)| *other == age)?;
+        self.taken &= !bit(place);
+        if self.taken == 0 {
+            *self = Self::EMPTY;
+        }
+        Some(thing)
+    }
+}
+
+/// No bit for a place that is none.
+fn bit(place: usize) -> u64 {
+    u32::try_from(place).ok().and_then(|place| 1_u64.checked_shl(place)).unwrap_or_default()
+}
+
+/// The row of a number, and the place in it.
+fn place_of(number: Number) -> (usize, usize) {
+    ((number.place / ROW) as usize, (number.place % ROW) as usize)
+}
+
+fn number_of(row: usize, place: usize) -> u32 {
+    u32::try_from(row.saturating_mul(ROW as usize).saturating_add(place)).unwrap_or(u32::MAX)
 }
 
 impl<T> Numbered<T> {
     pub(super) fn len(&self) -> usize {
-        self.places.len().saturating_sub(self.free.len())
+        self.len
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len == 0
     }
 
     pub(super) fn insert(&mut self, thing: T) -> Number {
         let age = self.next;
         self.next = self.next.wrapping_add(1);
-        let free = self.free.pop();
-        let place = free.unwrap_or_else(|| u32::try_from(self.places.len()).unwrap_or(u32::MAX));
-        match self.places.get_mut(place as usize) {
-            Some(empty) => *empty = Some((age, thing)),
-            None => self.places.push(Some((age, thing))),
+        while self.rows.get(self.full).is_some_and(|row| row.taken == u64::MAX) {
+            self.full = self.full.saturating_add(1);
         }
-        Number { age, place }
+        if self.full == self.rows.len() {
+            self.rows.push(Row::EMPTY);
+        }
+        let many = self.rows.len() > 1;
+        let place = self.rows.get_mut(self.full).map_or(0, |row| row.put((age, thing), many));
+        self.len = self.len.saturating_add(1);
+        Number { age, place: number_of(self.full, place) }
     }
 
     pub(super) fn get(&self, number: Number) -> Option<&T> {
-        let (age, thing) = self.places.get(number.place as usize)?.as_ref()?;
+        let (row, place) = place_of(number);
+        let (age, thing) = self.rows.get(row)?.places.get(place)?.as_ref()?;
         (*age == number.age).then_some(thing)
     }
 
     pub(super) fn get_mut(&mut self, number: Number) -> Option<&mut T> {
-        let (age, thing) = self.places.get_mut(number.place as usize)?.as_mut()?;
+        let (row, place) = place_of(number);
+        let (age, thing) = self.rows.get_mut(row)?.places.get_mut(place)?.as_mut()?;
         (*age == number.age).then_some(thing)
     }
 
@@ -59,17 +126,24 @@ impl<T> Numbered<T> {
     }
 
     pub(super) fn remove(&mut self, number: Number) -> Option<T> {
-        let place = self.places.get_mut(number.place as usize)?;
-        let (_, thing) = place.take_if(|(age, _)| *age == number.age)?;
-        self.free.push(number.place);
+        let (row, place) = place_of(number);
+        let thing = self.rows.get_mut(row)?.take(place, number.age)?;
+        self.len = self.len.saturating_sub(1);
+        self.full = self.full.min(row);
+        while self.rows.last().is_some_and(|row| row.taken == 0) {
+            self.rows.pop();
+        }
         Some(thing)
     }
 
     /// All of them, the oldest first.
     pub(super) fn numbers(&self) -> Vec<Number> {
-        let taken = self.places.iter().zip(0_u32..);
-        let mut numbers: Vec<Number> =
-            taken.filter_map(|(thing, place)| Some(Number { age: thing.as_ref()?.0, place })).collect();
+        let places = self.rows.iter().enumerate().flat_map(|(at, row)| {
+            row.places.iter().zip(0_usize..).filter_map(move |(thing, place)| {
+                Some(Number { age: thing.as_ref()?.0, place: number_of(at, place) })
+            })
+        });
+        let mut numbers: Vec<Number> = places.collect();
         numbers.sort_unstable();
         numbers
     }
@@ -174,5 +248,24 @@ mod tests {
             *thing = "2";
         }
         assert_eq!((things.numbers(), things.get(two), things.len()), (vec![two, three], Some(&"2"), 2));
+    }
+
+    #[test]
+    fn what_a_flood_took_is_given_back() {
+        let mut things = Numbered::default();
+        let numbers: Vec<Number> = (0..1000).map(|thing| things.insert(thing)).collect();
+        assert_eq!(things.rows.len(), 16);
+        for (thing, number) in numbers.iter().enumerate().filter(|(thing, _)| *thing != 130) {
+            assert_eq!(things.remove(*number), Some(thing));
+        }
+        // The one that is left keeps its row, and those before it have no memory.
+        let held: Vec<bool> = things.rows.iter().map(|row| row.places.capacity() > 0).collect();
+        assert_eq!((held, things.len(), things.get(numbers[130])), (vec![false, false, true], 1, Some(&130)));
+        // The next ones take the first places.
+        let next: Vec<Number> = (0..130).map(|thing| things.insert(thing)).collect();
+        assert!(next.iter().map(|number| number.place).eq((0..128).chain([128, 129])));
+        assert_eq!(things.numbers().len(), 131);
+        next.iter().chain([&numbers[130]]).for_each(|number| assert!(things.remove(*number).is_some()));
+        assert!(things.is_empty() && things.rows.is_empty() && things.numbers().is_empty());
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::hash::Seeded;
 use super::names::Sought;
 use crate::name::Name;
+use crate::spare::tighten;
 use crate::wire::{RecordData, RecordRef, RecordType};
 
 /// So many are looked through faster than a name is hashed.
@@ -42,6 +43,7 @@ impl<K: Copy + PartialEq> Set<K> {
         self.keys.retain(|other| *other != key);
         if let (RecordData::Ptr(target), Some(pointers)) = (data, &mut self.pointers) {
             pointers.remove(target);
+            tighten(pointers);
         }
     }
 

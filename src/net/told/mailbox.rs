@@ -26,6 +26,7 @@ use super::Close;
 use super::watched::Watched;
 use crate::name::InstanceName;
 use crate::service::{Change, Instance, Interface, Lost};
+use crate::spare::tighten;
 
 /// An instance on an interface. Its service type is the same for a whole browse.
 type Key = (InstanceName, Interface);
@@ -38,14 +39,22 @@ enum State {
     /// The reader has not heard of it.
     New(Instance),
     /// The reader knows it as it was.
-    Changed { told: Instance, now: Instance },
+    Changed { told: Box<Instance>, now: Instance },
     /// The reader knows it, but it is gone.
     Gone(Instance),
 }
 
+#[derive(Debug)]
+struct Standing {
+    state: State,
+    /// Under which number it is to be told.
+    pending: Option<u64>,
+}
+
 #[derive(Debug, Default)]
 struct Inner {
-    states: HashMap<Key, (State, Option<u64>)>,
+    /// In boxes, so that a table of a thousand is no large piece of memory.
+    standings: HashMap<Key, Box<Standing>>,
     /// What there is to tell, in the order in which it became so.
     pending: BTreeMap<u64, Key>,
     next: u64,
@@ -92,12 +101,13 @@ impl Inner {
             }
             Change::Lost(lost) => ((lost.name, lost.interface), None),
         };
-        let (before, place) = match self.states.remove(&key) {
-            Some((state, place)) => (Some(state), place),
+        let (before, pending) = match self.standings.remove(&key).map(|standing| *standing) {
+            Some(Standing { state, pending }) => (Some(state), pending),
             None => (None, None),
         };
         let told = match before {
-            Some(State::Known(told) | State::Changed { told, .. } | State::Gone(told)) => Some(told),
+            Some(State::Known(told) | State::Gone(told)) => Some(told),
+            Some(State::Changed { told, .. }) => Some(*told),
             Some(State::New(_)) | None => None,
         };
         let state = match (told, now) {
@@ -105,49 +115,55 @@ impl Inner {
             (None, Some(now)) => Some(State::New(now)),
             (Some(told), None) => Some(State::Gone(told)),
             (Some(told), Some(now)) if told == now => Some(State::Known(now)),
-            (Some(told), Some(now)) => Some(State::Changed { told, now }),
+            (Some(told), Some(now)) => Some(State::Changed { told: Box::new(told), now }),
         };
-        let place = match (&state, place) {
-            (None | Some(State::Known(_)), place) => {
-                if let Some(place) = place {
-                    self.pending.remove(&place);
+        let pending = match (&state, pending) {
+            (None | Some(State::Known(_)), pending) => {
+                if let Some(number) = pending {
+                    self.pending.remove(&number);
                 }
                 None
             }
-            (Some(_), Some(place)) => Some(place),
+            (Some(_), Some(number)) => Some(number),
             (Some(_), None) => {
-                let place = self.next;
+                let number = self.next;
                 self.next = self.next.wrapping_add(1);
-                self.pending.insert(place, key.clone());
-                Some(place)
+                self.pending.insert(number, key.clone());
+                Some(number)
             }
         };
-        if let Some(state) = state {
-            self.states.insert(key, (state, place));
+        match state {
+            Some(state) => self.stand(key, state, pending),
+            None => tighten(&mut self.standings),
         }
     }
 
     fn take(&mut self) -> Option<Change> {
         loop {
             let (_, key) = self.pending.pop_first()?;
-            let Some((state, _)) = self.states.remove(&key) else { continue };
-            let (known, change) = match state {
-                State::Known(instance) => {
-                    self.states.insert(key, (State::Known(instance), None));
+            let (known, change) = match self.standings.remove(&key).map(|standing| standing.state) {
+                None => continue,
+                Some(State::Known(instance)) => {
+                    self.stand(key, State::Known(instance), None);
                     continue;
                 }
-                State::New(now) => (Some(now.clone()), Change::Found(now)),
-                State::Changed { now, .. } => (Some(now.clone()), Change::Updated(now)),
-                State::Gone(told) => {
+                Some(State::New(now)) => (Some(now.clone()), Change::Found(now)),
+                Some(State::Changed { now, .. }) => (Some(now.clone()), Change::Updated(now)),
+                Some(State::Gone(told)) => {
                     let lost = Lost { name: told.name, service: told.service, interface: told.interface };
                     (None, Change::Lost(lost))
                 }
             };
-            if let Some(known) = known {
-                self.states.insert(key, (State::Known(known), None));
+            match known {
+                Some(known) => self.stand(key, State::Known(known), None),
+                None => tighten(&mut self.standings),
             }
             return Some(change);
         }
+    }
+
+    fn stand(&mut self, key: Key, state: State, pending: Option<u64>) {
+        self.standings.insert(key, Box::new(Standing { state, pending }));
     }
 }
 
@@ -209,7 +225,7 @@ mod tests {
             put_all(&mailbox, [Change::Found(instance(&name, 1, 1)), Change::Lost(lost(&name, 1))]);
         }
         assert_eq!(read(&mailbox), []);
-        assert!(mailbox.inner.with(|inner| inner.states.is_empty() && inner.pending.is_empty()));
+        assert!(mailbox.inner.with(|inner| inner.standings.is_empty() && inner.pending.is_empty()));
     }
 
     #[test]
@@ -323,8 +339,8 @@ mod tests {
                         }
                     }
                 }
-                let (pending, states) = mailbox.inner.with(|inner| (inner.pending.len(), inner.states.len()));
-                prop_assert!(pending <= states && states <= truth.len() + reader.0.len());
+                let (pending, standings) = mailbox.inner.with(|inner| (inner.pending.len(), inner.standings.len()));
+                prop_assert!(pending <= standings && standings <= truth.len() + reader.0.len());
             }
             read(&mailbox).into_iter().for_each(|change| reader.apply(change));
             prop_assert_eq!(reader.0, truth);
