@@ -229,6 +229,18 @@ mod tests {
     }
 
     #[test]
+    fn a_flood_leaves_no_room_behind() {
+        let mailbox = Mailbox::default();
+        let names: Vec<String> = (0..1000).map(|number| format!("n{number}")).collect();
+        put_all(&mailbox, names.iter().map(|name| Change::Found(instance(name, 1, 1))));
+        assert_eq!(read(&mailbox).len(), names.len());
+        put_all(&mailbox, names.iter().skip(1).map(|name| Change::Lost(lost(name, 1))));
+        assert_eq!(read(&mailbox).len(), names.len() - 1);
+        let (left, room) = mailbox.inner.with(|inner| (inner.standings.len(), inner.standings.capacity()));
+        assert!(left == 1 && room <= 64, "{room}");
+    }
+
+    #[test]
     fn lost_then_found_is_nothing_or_an_update() {
         let mailbox = Mailbox::default();
         put_all(&mailbox, [Change::Found(instance("a", 1, 1))]);
