@@ -42,19 +42,33 @@ pub(super) enum CacheDue {
 ///
 /// Mostly a record is heard again before it is due, and due later then. So what was said of it
 /// before stays in the heap, and counts for nothing when its time comes: [`Entry::due`] says
-/// what counts. The first in the heap always does.
+/// what counts. The first in each heap always does.
+///
+/// Four heaps, as [`Shards`](super::shards::Shards) are four tables.
 #[derive(Debug, Default)]
 pub(super) struct Ages {
-    heap: BinaryHeap<Reverse<(Instant, CacheKey)>>,
+    heaps: [BinaryHeap<Due>; 4],
 }
 
-/// So many more than there are records may stand in the heap before it is cleared up.
+type Due = Reverse<(Instant, CacheKey)>;
+
+/// So many more than twice the records may stand in the heaps before they are cleared up.
 const MORE: usize = 64;
 
 impl Ages {
     /// The first record that is due, and when.
     pub(super) fn first(&self) -> Option<(Instant, CacheKey)> {
-        self.heap.peek().map(|Reverse(first)| *first)
+        self.heaps.iter().filter_map(first_of).min()
+    }
+
+    fn heap(&mut self, key: CacheKey) -> &mut BinaryHeap<Due> {
+        let [first, second, third, fourth] = &mut self.heaps;
+        match key.quarter() {
+            0 => first,
+            1 => second,
+            2 => third,
+            _ => fourth,
+        }
     }
 
     fn set(&mut self, key: CacheKey, at: Instant, entries: &mut Numbered<Entry>) {
@@ -62,27 +76,34 @@ impl Ages {
         if entry.due.replace(at) == Some(at) {
             return;
         }
-        self.heap.push(Reverse((at, key)));
+        self.heap(key).push(Reverse((at, key)));
         self.changed(key, entries);
-        if self.heap.len() > entries.len().saturating_mul(2).saturating_add(MORE) {
-            let counts = entries.numbers().into_iter().filter_map(|key| {
-                let at = entries.get(key)?.due?;
-                Some(Reverse((at, key)))
-            });
-            self.heap = counts.collect();
+        let said: usize = self.heaps.iter().map(BinaryHeap::len).sum();
+        if said > entries.len().saturating_mul(2).saturating_add(MORE) {
+            *self = Self::default();
+            for key in entries.numbers() {
+                if let Some(at) = entries.get(key).and_then(|entry| entry.due) {
+                    self.heap(key).push(Reverse((at, key)));
+                }
+            }
         }
     }
 
     /// A record is due at another time, or no longer there.
     pub(super) fn changed(&mut self, key: CacheKey, entries: &Numbered<Entry>) {
-        if self.first().is_none_or(|(_, first)| first != key) {
+        let heap = self.heap(key);
+        if first_of(heap).is_none_or(|(_, first)| first != key) {
             return;
         }
         let counts = |(at, key)| entries.get(key).is_some_and(|entry: &Entry| entry.due == Some(at));
-        while self.first().is_some_and(|first| !counts(first)) {
-            self.heap.pop();
+        while first_of(heap).is_some_and(|first| !counts(first)) {
+            heap.pop();
         }
     }
+}
+
+fn first_of(heap: &BinaryHeap<Due>) -> Option<(Instant, CacheKey)> {
+    heap.peek().map(|Reverse(first)| *first)
 }
 
 impl Cache {

@@ -158,7 +158,7 @@ impl Engine {
             link.goodbye(now, &gone, &mut self.shared);
         }
         for id in ids {
-            self.shared.events.push_back(Event::Withdrawn { id: *id });
+            self.shared.tell(Event::Withdrawn { id: *id });
         }
     }
 
@@ -188,7 +188,7 @@ impl Engine {
                 debug!(%instance, %service, %host, links = links.len(), "announced again");
             }
             registered.told = Some(told);
-            self.shared.events.push_back(Event::Announced { id: *id, instance, host, links });
+            self.shared.tell(Event::Announced { id: *id, instance, host, links });
         }
     }
 }

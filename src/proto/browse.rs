@@ -1,6 +1,5 @@
 //! From records to instances: PTR, SRV, TXT and addresses become found, updated, lost.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
@@ -13,10 +12,10 @@ use super::io::{BrowseId, Event};
 use super::link::{Link, Shared};
 use super::numbered::{Number, Numbered, Numbers};
 use super::resolve::Resolving;
+use super::shards::Shards;
 use super::timer::{Timer, after};
 use crate::name::{HostName, InstanceName, Name, ServiceType};
 use crate::service::{Change, Instance, Lost};
-use crate::spare::tighten;
 use crate::txt::Txt;
 use crate::wire::{RecordData, RecordType};
 
@@ -60,8 +59,8 @@ struct Tracked {
 pub(super) struct Instances {
     sought: LiteMap<Name, Sought>,
     tracked: Numbered<Tracked>,
-    names: HashMap<Name, Vec<InstanceKey>, Seeded>,
-    hosts: HashMap<Name, Numbers, Seeded>,
+    names: Shards<Vec<InstanceKey>>,
+    hosts: Shards<Numbers>,
     pub(super) resolving: LiteMap<Name, Resolving>,
     touched: Numbers,
     pub(super) touched_hosts: LiteMap<Name, ()>,
@@ -72,8 +71,8 @@ impl Instances {
         Self {
             sought: LiteMap::new(),
             tracked: Numbered::default(),
-            names: HashMap::with_hasher(seeded),
-            hosts: HashMap::with_hasher(seeded),
+            names: Shards::new(seeded),
+            hosts: Shards::new(seeded),
             resolving: LiteMap::new(),
             touched: Numbers::default(),
             touched_hosts: LiteMap::new(),
@@ -146,7 +145,7 @@ impl Link {
             sought.clients.push(id);
             let known =
                 sought.instances.iter().filter_map(|key| self.instances.tracked.get(key)?.told.clone());
-            shared.events.extend(known.map(|found| Event::Browse { id, change: Change::Found(found) }));
+            shared.tell_all(known.map(|found| Event::Browse { id, change: Change::Found(found) }));
             return;
         }
         let sought = Sought {
@@ -254,7 +253,6 @@ impl Link {
             keys.retain(|other| *other != key);
             if keys.is_empty() {
                 self.instances.names.remove(&tracked.name);
-                tighten(&mut self.instances.names);
             }
         }
         self.stop_asking(&tracked.name, RecordType::SRV, shared);
@@ -269,7 +267,6 @@ impl Link {
             keys.remove(key);
             if keys.is_empty() {
                 self.instances.hosts.remove(host);
-                tighten(&mut self.instances.hosts);
             }
         }
         self.stop_asking(host, RecordType::A, shared);
@@ -337,7 +334,7 @@ impl Link {
             Some(_) => return,
         };
         for id in &sought.clients {
-            shared.events.push_back(Event::Browse { id: *id, change: change.clone() });
+            shared.tell(Event::Browse { id: *id, change: change.clone() });
         }
     }
 
@@ -364,7 +361,7 @@ impl Link {
         sought.shares.remove(Standing::Told, tracked.source, key);
         sought.shares.add(Standing::Rumour, tracked.source, key);
         for id in &sought.clients {
-            shared.events.push_back(Event::Browse { id: *id, change: Change::Lost(lost.clone()) });
+            shared.tell(Event::Browse { id: *id, change: Change::Lost(lost.clone()) });
         }
     }
 

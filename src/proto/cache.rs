@@ -1,6 +1,5 @@
 //! What was heard on one link: which records there are, and under which names.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -10,14 +9,14 @@ use super::entry::{Entry, life_of};
 use super::families::Families;
 use super::hash::Seeded;
 use super::io::Family;
-use super::names::Sought as _;
+use super::names::Sought;
 use super::numbered::{Number, Numbered};
 use super::rng::Rng;
 use super::room::{Limits, Room};
 use super::set::Set;
+use super::shards::Shards;
 use super::timer::after;
-use crate::name::{Name, WireName};
-use crate::spare::tighten;
+use crate::name::Name;
 use crate::wire::{RecordData, RecordRef, RecordType};
 
 /// The longest a record is believed, in seconds: what RFC 6762 §10 recommends for all that
@@ -45,7 +44,7 @@ pub(super) enum Heard {
 pub(super) struct Cache {
     pub(super) limits: Limits,
     seeded: Seeded,
-    names: HashMap<Name, Set<CacheKey>, Seeded>,
+    names: Shards<Set<CacheKey>>,
     pub(super) entries: Numbered<Entry>,
     pub(super) ages: Ages,
     pub(super) room: Room,
@@ -56,7 +55,7 @@ impl Cache {
         Self {
             limits,
             seeded,
-            names: HashMap::with_hasher(seeded),
+            names: Shards::new(seeded),
             entries: Numbered::default(),
             ages: Ages::default(),
             room: Room::default(),
@@ -68,7 +67,7 @@ impl Cache {
         self.entries.len()
     }
 
-    pub(super) fn keys(&self, name: &dyn WireName) -> &[CacheKey] {
+    pub(super) fn keys(&self, name: &impl Sought) -> &[CacheKey] {
         self.names.get(name).map(Set::keys).unwrap_or_default()
     }
 
@@ -78,7 +77,7 @@ impl Cache {
     }
 
     /// The records at a name, the oldest first.
-    pub(super) fn at(&self, name: &dyn WireName) -> impl Iterator<Item = &Entry> {
+    pub(super) fn at(&self, name: &impl Sought) -> impl Iterator<Item = &Entry> {
         self.keys(name).iter().filter_map(|key| self.entries.get(*key))
     }
 
@@ -98,7 +97,7 @@ impl Cache {
 
     /// The record that a record in a packet repeats.
     pub(super) fn find_heard(&self, record: &RecordRef<'_>) -> Option<CacheKey> {
-        record.name.find_in(&self.names)?.find_heard(record, |key| Some(&self.get(key)?.data))
+        self.names.get(&record.name)?.find_heard(record, |key| Some(&self.get(key)?.data))
     }
 
     pub(super) fn get(&self, key: CacheKey) -> Option<&Entry> {
@@ -210,7 +209,6 @@ impl Cache {
         set.remove(key, &data);
         if set.is_empty() {
             self.names.remove(&name);
-            tighten(&mut self.names);
         }
         Some((name, data))
     }

@@ -149,7 +149,7 @@ impl Engine {
             self.stopping = true;
             let ids: Vec<AnnouncementId> = self.claims.services.keys().copied().collect();
             self.remove_services(now, &ids);
-            self.shared.events.push_back(Event::Stopped);
+            self.shared.tell(Event::Stopped);
         }
         self.flush(now);
     }

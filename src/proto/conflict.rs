@@ -212,7 +212,7 @@ impl Engine {
             let ClaimId::Service(id) = id else { continue };
             let Some(registered) = self.claims.services.get(&id) else { continue };
             let instance = registered.service.instance.clone();
-            self.shared.events.push_back(Event::Disputed { id, instance });
+            self.shared.tell(Event::Disputed { id, instance });
         }
     }
 
@@ -245,7 +245,7 @@ impl Engine {
         let service = registered.service.service.clone();
         say!(self, now, %from, %to, %service, "renamed");
         self.claims.names.insert(name, ClaimId::Service(id));
-        self.shared.events.push_back(Event::Renamed { id, from, to });
+        self.shared.tell(Event::Renamed { id, from, to });
     }
 
     fn rename_host(&mut self, now: Instant, id: u32, step: u32) {
@@ -264,7 +264,7 @@ impl Engine {
         if self.config.host == from {
             self.config.host = to.clone();
         }
-        self.shared.events.push_back(Event::HostRenamed { from, to });
+        self.shared.tell(Event::HostRenamed { from, to });
     }
 
     /// Services on a host that lost its name wait until it has another: their SRV records

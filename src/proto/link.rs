@@ -66,8 +66,19 @@ pub(super) struct Shared {
     pub(super) rng: Rng,
     pub(super) seeded: Seeded,
     pub(super) transmits: VecDeque<Transmit>,
-    pub(super) events: VecDeque<Event>,
+    /// In boxes: when a link goes, there are as many as it had instances.
+    pub(super) events: VecDeque<Box<Event>>,
     pub(super) counters: Counters,
+}
+
+impl Shared {
+    pub(super) fn tell(&mut self, event: Event) {
+        self.events.push_back(Box::new(event));
+    }
+
+    pub(super) fn tell_all(&mut self, events: impl IntoIterator<Item = Event>) {
+        self.events.extend(events.into_iter().map(Box::new));
+    }
 }
 
 #[derive(Debug)]

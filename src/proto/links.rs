@@ -93,7 +93,7 @@ impl Engine {
             link.lose_all(&mut self.shared);
             link.lose_types(&mut self.shared);
             let deaf = self.taps.keys().map(|tap| Event::Deaf { tap: *tap, link: index });
-            self.shared.events.extend(deaf);
+            self.shared.tell_all(deaf);
             let first = self.gone.keys().next().copied();
             if let Some(first) = first.filter(|_| self.gone.len() >= MAX_GONE) {
                 self.gone.remove(&first);

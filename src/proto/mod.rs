@@ -69,6 +69,7 @@ mod rng;
 mod room;
 mod send;
 mod set;
+mod shards;
 mod timer;
 mod types;
 mod unicast;
@@ -209,12 +210,7 @@ impl Engine {
 
     /// The next event to deliver, when all datagrams have been sent.
     pub fn poll_event(&mut self) -> Option<Event> {
-        let event = self.shared.events.pop_front();
-        if self.shared.events.is_empty() && self.shared.events.capacity() > SPARE_EVENTS {
-            // When a link goes, there are as many as it had instances.
-            self.shared.events = VecDeque::new();
-        }
-        event
+        self.shared.events.pop_front().map(|event| *event)
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called, and why. Never in
@@ -340,9 +336,6 @@ const MAX_LINES_PER_MINUTE: usize = 8;
 /// One thing that is due makes another due, but not for ever: what is found makes a question,
 /// an old answer its refresh.
 const MAX_ROUNDS: usize = 16;
-
-/// Room for so many events is kept.
-const SPARE_EVENTS: usize = 64;
 
 /// The types of records that are cached: what instances and hosts are made of.
 const KEPT_TYPES: [RecordType; 6] =

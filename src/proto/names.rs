@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
 
 use super::hash::Seeded;
+use super::shards::{Part, Shards};
 use crate::name::{Name, WireName};
 use crate::spare::tighten;
 use crate::wire::NameRef;
@@ -14,7 +15,7 @@ pub(super) trait Sought {
     /// Equal for equal names.
     fn folded(&self) -> u32;
 
-    fn find_in<'m, V>(&self, map: &'m HashMap<Name, V, Seeded>) -> Option<&'m V>;
+    fn find_in<'m, V>(&self, map: &'m Part<V>) -> Option<&'m V>;
 }
 
 impl Sought for Name {
@@ -22,7 +23,7 @@ impl Sought for Name {
         self.folded_hash()
     }
 
-    fn find_in<'m, V>(&self, map: &'m HashMap<Name, V, Seeded>) -> Option<&'m V> {
+    fn find_in<'m, V>(&self, map: &'m Part<V>) -> Option<&'m V> {
         map.get(self)
     }
 }
@@ -32,14 +33,14 @@ impl Sought for NameRef<'_> {
         self.folded_hash()
     }
 
-    fn find_in<'m, V>(&self, map: &'m HashMap<Name, V, Seeded>) -> Option<&'m V> {
+    fn find_in<'m, V>(&self, map: &'m Part<V>) -> Option<&'m V> {
         map.get(&self.decoded() as &dyn WireName)
     }
 }
 
 #[derive(Debug)]
 pub(super) struct NameMap<V> {
-    map: HashMap<Name, V, Seeded>,
+    map: Shards<V>,
     /// How many of the names have a folded hash. That hash is no secret: names that were made
     /// to have the same one share an entry here, and stay apart in the map.
     folded: HashMap<u32, u32, Spread>,
@@ -47,7 +48,7 @@ pub(super) struct NameMap<V> {
 
 impl<V> NameMap<V> {
     pub(super) fn new(seeded: Seeded) -> Self {
-        Self { map: HashMap::with_hasher(seeded), folded: HashMap::with_hasher(Spread(seeded.0 | 1)) }
+        Self { map: Shards::new(seeded), folded: HashMap::with_hasher(Spread(seeded.0 | 1)) }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -58,7 +59,7 @@ impl<V> NameMap<V> {
         if !self.folded.contains_key(&name.folded()) {
             return None;
         }
-        name.find_in(&self.map)
+        self.map.get(name)
     }
 
     pub(super) fn contains(&self, name: &impl Sought) -> bool {
@@ -78,7 +79,6 @@ impl<V> NameMap<V> {
 
     pub(super) fn remove(&mut self, name: &Name) -> Option<V> {
         let removed = self.map.remove(name)?;
-        tighten(&mut self.map);
         let folded = name.folded_hash();
         let left = self.folded.get_mut(&folded).map(|count| {
             *count = count.saturating_sub(1);
@@ -100,7 +100,7 @@ impl<V> NameMap<V> {
 impl<V: Default> NameMap<V> {
     /// What is at a name, which gets an entry if it has none.
     pub(super) fn at(&mut self, name: &Name) -> &mut V {
-        if !self.map.contains_key(name) {
+        if self.map.get(name).is_none() {
             self.count(name.folded_hash());
         }
         self.map.entry(name.clone()).or_default()

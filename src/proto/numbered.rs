@@ -9,6 +9,13 @@ pub(super) struct Number {
     place: u32,
 }
 
+impl Number {
+    /// One of four, for what is kept in four parts.
+    pub(super) fn quarter(self) -> u32 {
+        self.place % 4
+    }
+}
+
 /// So many things stand side by side: as many as a word has bits.
 const ROW: u32 = u64::BITS;
 

@@ -201,7 +201,7 @@ impl Engine {
             }
             let payload = payload.get_or_insert_with(|| Bytes::copy_from_slice(packet.payload)).clone();
             let heard = Event::Heard { tap: *id, link: packet.link, source: packet.source, payload };
-            self.shared.events.push_back(heard);
+            self.shared.tell(heard);
         }
     }
 }

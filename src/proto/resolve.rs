@@ -74,7 +74,7 @@ impl Link {
             }
             for id in &resolving.clients {
                 let (id, link, addresses) = (*id, self.index, addresses.clone());
-                shared.events.push_back(Event::Resolved { id, link, addresses, complete, source });
+                shared.tell(Event::Resolved { id, link, addresses, complete, source });
             }
         }
     }

@@ -38,7 +38,7 @@ impl Link {
         }
         self.types.clients.push(id);
         let told = self.types.told.keys();
-        shared.events.extend(told.map(|service| event(id, service, &interface, TypeChange::Found)));
+        shared.tell_all(told.map(|service| event(id, service, &interface, TypeChange::Found)));
     }
 
     /// A browse for types ends.
@@ -65,7 +65,7 @@ impl Link {
         if changed {
             let interface = self.interface();
             let clients = self.types.clients.iter();
-            shared.events.extend(clients.map(|id| event(*id, &service, &interface, change)));
+            shared.tell_all(clients.map(|id| event(*id, &service, &interface, change)));
         }
     }
 
@@ -74,7 +74,7 @@ impl Link {
         let interface = self.interface();
         for (service, ()) in std::mem::take(&mut self.types.told) {
             let clients = self.types.clients.iter();
-            shared.events.extend(clients.map(|id| event(*id, &service, &interface, TypeChange::Lost)));
+            shared.tell_all(clients.map(|id| event(*id, &service, &interface, TypeChange::Lost)));
         }
     }
 
