@@ -558,3 +558,104 @@ fn two_types_asked_for_one_after_the_other_are_both_answered_on_time() {
         assert_eq!(last.at - sent[1].at, secs(1));
     }
 }
+
+// ---- what others bring about
+
+/// The stranger probes for the host's name with a lesser proposal.
+fn probe_for_host() -> Packet {
+    query().ask("alpha.local ANY").authority("alpha.local 120 A 10.0.0.0")
+}
+
+#[test]
+fn an_answer_waits_no_longer_for_what_is_probed_for_again_and_again() {
+    proves!("6762-6-one-second");
+    for seed in 0..10 {
+        let mut scene = Scene::seeded(seed);
+        scene.announce(node());
+        scene.run(secs(60));
+        scene.hear(&probe_for_host());
+        scene.hear(&query().ask("_exo._tcp.local PTR"));
+        scene.run(ms(500));
+        for _ in 0..20 {
+            scene.hear(&probe_for_host());
+            scene.run(ms(5));
+            let asked = scene.now();
+            scene.hear(&query().ask("node._exo._tcp.local SRV"));
+            let mut sent = scene.run(ms(495));
+            for _ in 0..3 {
+                scene.hear(&probe_for_host());
+                sent.extend(scene.run(ms(500)));
+            }
+            let srv = sent.iter().find(|sent| sent.has("node._exo._tcp.local 120 flush SRV"));
+            let waited = srv.map(|sent| sent.at - asked);
+            assert!(waited.is_some_and(|waited| waited <= secs(1)), "{waited:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_new_is_announced_although_its_host_is_probed_for_again_and_again() {
+    proves!("6762-8.3-series");
+    for seed in 0..10 {
+        let mut scene = Scene::seeded(seed);
+        scene.announce(node());
+        scene.run(secs(10));
+        scene.announce(named("other"));
+        let mut sent = Vec::new();
+        for _ in 0..10 {
+            scene.hear(&probe_for_host());
+            sent.extend(scene.run(ms(500)));
+        }
+        let pointer = "_exo._tcp.local 4500 PTR other._exo._tcp.local";
+        let told = sent.iter().filter(|sent| !sent.is_query() && sent.has(pointer)).count();
+        assert!(told >= 2, "{sent:#?}");
+    }
+}
+
+#[test]
+fn a_probe_is_answered_at_once_although_a_rescue_waits() {
+    proves!("6762-6-defence", "6762-6.6-rescue");
+    for seed in 0..10 {
+        let mut scene = Scene::dual(seed);
+        scene.announce(node());
+        scene.run(secs(10));
+        scene.hear(&query().ask("alpha.local A"));
+        scene.hear(&query().ask("alpha.local AAAA"));
+        scene.run(ms(500));
+        scene.hear(&response().answer("alpha.local 0 flush A 10.0.0.1"));
+        scene.hear(&probe_for_host());
+        let sent = scene.batch(ms(1));
+        assert!(sent.iter().all(|sent| sent.has("alpha.local 120 flush A 10.0.0.1")), "{sent:#?}");
+        assert!(sent.iter().all(|sent| sent.has("alpha.local 120 flush AAAA fe80::1")), "{sent:#?}");
+    }
+}
+
+#[test]
+fn a_probe_that_the_budget_makes_wait_is_answered_under_its_own_rule() {
+    proves!("6762-6-defence-interval");
+    let mut scene = Scene::new();
+    for number in 0..130 {
+        scene.announce(named(&format!("node{number}")));
+    }
+    scene.run(secs(30));
+    let probe =
+        query().ask("node0._exo._tcp.local ANY").authority("node0._exo._tcp.local 120 SRV 0 0 1 beta.local");
+    scene.hear(&probe);
+    scene.run(ms(300));
+    for number in 1..130 {
+        scene.hear(&query().ask(&format!("node{number}._exo._tcp.local TXT")));
+    }
+    assert!(scene.sent().len() < 129, "the budget is spent");
+    scene.hear(&probe);
+    let sent = scene.run(ms(100));
+    assert!(sent.iter().any(|sent| sent.has("node0._exo._tcp.local 120 flush SRV")), "{sent:#?}");
+}
+
+#[test]
+fn of_two_truncated_questions_one_may_want_everybody_to_be_told() {
+    proves!("6762-5.4-qu", "6762-7.2-tc-delay");
+    let mut scene = Scene::announced();
+    scene.hear(&query().ask("_exo._tcp.local QU PTR").truncated());
+    scene.hear(&query().ask("_exo._tcp.local PTR").truncated());
+    assert!(scene.next(secs(1)).is_multicast());
+}

@@ -64,7 +64,16 @@ impl Link {
             wanted: Vec::new(),
         });
         let mut held: Numbers = waiting.wanted.iter().map(|want| want.key).collect();
-        waiting.wanted.extend(wanted.drain(..).filter(|want| held.insert(want.key)));
+        for want in wanted.drain(..) {
+            if held.insert(want.key) {
+                waiting.wanted.push(want);
+            } else if !want.unicast
+                && let Some(it) = waiting.wanted.iter_mut().find(|it| it.key == want.key)
+            {
+                // RFC 6762 §5.4: of two questions one wants everybody to be told.
+                it.unicast = false;
+            }
+        }
         self.wait_for_more(now, source, shared);
         true
     }

@@ -133,6 +133,11 @@ impl Own {
         self.records.get(key)
     }
 
+    /// Whether a record is an address.
+    pub(super) fn is_address(&self, key: RecordKey) -> bool {
+        self.data(key).is_some_and(|data| matches!(data, RecordData::A(_) | RecordData::Aaaa(_)))
+    }
+
     /// The claims that a record belongs to.
     pub(super) fn owners(&self, key: RecordKey) -> &[ClaimId] {
         self.get(key).map(|own| own.owners.as_slice()).unwrap_or_default()

@@ -59,11 +59,24 @@ pub(super) struct Pending {
     pub(super) ttl: Option<u32>,
 }
 
+impl Pending {
+    /// From when on it waits for nothing but itself: what goes with it may be told again and
+    /// again, by whoever probes for it.
+    pub(super) fn last_due(&self) -> Instant {
+        after(self.first_due, MULTICAST_INTERVAL)
+    }
+
+    /// Whether it comes once more if it goes out alone.
+    pub(super) fn is_followed_up(&self) -> bool {
+        self.rule == Rule::Second && !self.announced && !self.whole
+    }
+}
+
 /// A record that somebody wants.
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
     pub(super) key: RecordKey,
-    unicast: bool,
+    pub(super) unicast: bool,
     pub(super) ttl: Option<u32>,
 }
 
@@ -304,12 +317,15 @@ impl Link {
         announced: bool,
         ttl: Option<u32>,
     ) {
+        // A rescue waits for the end of no second.
         if let Some(held) = self.answers.pending.get_mut(&key).filter(|pending| pending.held || pending.whole)
             && held.rule >= rule
+            && held.rule != Rule::Rescue
         {
             // It waits for the end of its second already, and would only be put off again.
             held.to = Families::BOTH;
             held.announced |= announced;
+            held.first_due = held.first_due.min(at);
             return;
         }
         let pending = self.answers.pending.entry(key).or_insert(Pending {

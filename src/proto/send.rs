@@ -11,7 +11,7 @@ use super::claim::ClaimId;
 use super::families::Families;
 use super::link::{Link, Shared};
 use super::numbered::Numbers;
-use super::own::{MULTICAST_INTERVAL, RecordKey};
+use super::own::RecordKey;
 use super::prepared::{Packed, Unit};
 use super::respond::{Pending, Rule};
 use super::timer::earlier;
@@ -33,31 +33,31 @@ impl Link {
     }
 
     fn send_due(&mut self, now: Instant, shared: &mut Shared) {
-        let due = self.take_due(now);
+        let (due, mut as_usual) = self.take_due(now);
         if due.is_empty() {
             return;
         }
         let mut groups: LiteMap<Families, Vec<Unit>> = LiteMap::new();
-        let mut as_usual = true;
+        let mut rules: LiteMap<RecordKey, Rule> = LiteMap::new();
         let mut alone: Vec<(Unit, Families)> = Vec::new();
         for (key, mut additionals) in due {
             let Some(pending) = self.answers.pending.get(&key) else { continue };
-            as_usual &= pending.rule == Rule::Second;
+            if pending.rule != Rule::Second {
+                as_usual = false;
+                rules.insert(key, pending.rule);
+            }
             let to = pending.to.and(self.open());
             if to.is_empty() {
                 continue;
             }
-            let others =
-                additionals.iter().filter_map(|other| self.own.get(*other)?.free_at(MULTICAST_INTERVAL));
-            if pending.rule != Rule::Second && others.max().is_some_and(|free| free > now) {
-                additionals.clear();
+            if pending.rule != Rule::Second && !self.own.are_free(now, &additionals) {
+                self.leave_out(now, key, &mut additionals);
             }
             let unit = Unit { answer: key, ttl: pending.ttl, additionals };
-            if pending.rule == Rule::Second
+            if pending.is_followed_up()
                 && unit.additionals.is_empty()
                 && !self.own.additionals(key).is_empty()
             {
-                as_usual = false;
                 alone.push((unit.clone(), to));
             }
             groups.entry(to).or_default().push(unit);
@@ -71,12 +71,14 @@ impl Link {
         }
         // … nor of a second one. What goes to both families comes first.
         let mut told: LiteMap<RecordKey, Families> = LiteMap::new();
+        // What the budget has no room for stands under its rule nevertheless.
+        let rule_of = |unit: &Unit| rules.get(&unit.answer).copied().unwrap_or(Rule::Second);
         as_usual &= groups.len() == 1;
         for (to, mut units) in groups.into_iter().rev() {
             units.retain(|unit| {
                 let leads = self.is_lead(unit.answer);
                 if leads && let Err(at) = self.may_multicast(now) {
-                    self.schedule(unit.answer, at, Rule::Second, true, unit.ttl);
+                    self.schedule(unit.answer, at, rule_of(unit), true, unit.ttl);
                 } else if leads {
                     self.send_lead(now, unit.answer, to, shared);
                 }
@@ -90,7 +92,7 @@ impl Link {
                 if let Err(at) = self.may_multicast(now) {
                     // Never silently dropped: it waits until the budget has room.
                     for unit in rest {
-                        self.schedule(unit.answer, at, Rule::Second, true, unit.ttl);
+                        self.schedule(unit.answer, at, rule_of(unit), true, unit.ttl);
                     }
                     break;
                 }
@@ -147,8 +149,10 @@ impl Link {
     /// The answers that may go out now, with their additionals, or without them where only
     /// these are withheld. One that the one-second rule withholds waits for the end of that
     /// second, and so does everything that is to go out with it: sent alone, that would hold it
-    /// up for another second, and so on.
-    fn take_due(&mut self, now: Instant) -> LiteMap<RecordKey, Vec<RecordKey>> {
+    /// up for another second, and so on. Longer than a second nothing waits but for itself: a
+    /// stranger's probes would else keep it waiting for as long as they come. Says whether all
+    /// have what belongs to them.
+    fn take_due(&mut self, now: Instant) -> (LiteMap<RecordKey, Vec<RecordKey>>, bool) {
         let mut due: LiteMap<RecordKey, Vec<RecordKey>> = LiteMap::new();
         self.answers.next = None;
         for (key, pending) in self.answers.pending.iter() {
@@ -169,12 +173,16 @@ impl Link {
         let is_held = |withheld: &Withheld, key: &RecordKey| withheld.until([key]).is_some_and(|at| at > now);
         loop {
             let withheld = due.iter().find_map(|(key, with)| {
-                let Pending { rule, announced, .. } = *self.answers.pending.get(key)?;
+                let pending = self.answers.pending.get(key)?;
+                let (rule, announced) = (pending.rule, pending.announced);
                 let held = self.answers.withheld.until(with.iter().chain([key]));
                 let owners = self.own.owners(*key).iter().filter(|_| announced);
                 let with_claim = owners.filter_map(|owner| claims.get(owner).copied()).max();
                 let held = held.max(with_claim).filter(|_| rule == Rule::Second);
-                let at = self.free_at(*key, rule, with).max(held).filter(|at| *at > now)?;
+                let with_all = self.free_at(*key, rule, with);
+                let least = if self.is_lead(*key) { with_all } else { self.free_at(*key, rule, &[]) };
+                let at = with_all.max(held).map(|at| at.min(pending.last_due())).max(least);
+                let at = at.filter(|at| *at > now)?;
                 let goes = self.goes_alone(now, *key) && !is_held(&self.answers.withheld, key);
                 (!goes).then_some((*key, at))
             });
@@ -190,14 +198,25 @@ impl Link {
                 self.answers.next = earlier(self.answers.next, Some(at));
             }
         }
+        let mut whole = true;
         for (key, with) in &mut due {
+            let by_second = self.answers.pending.get(key).is_some_and(|pending| pending.rule == Rule::Second);
             let with_all =
                 self.free_at(*key, Rule::Second, with).max(self.answers.withheld.until(with.iter()));
-            if with_all.is_some_and(|at| at > now) && self.goes_alone(now, *key) {
-                with.clear();
+            if by_second && with_all.is_some_and(|at| at > now) && !self.is_lead(*key) {
+                whole = false;
+                self.leave_out(now, *key, with);
             }
         }
-        due
+        (due, whole)
+    }
+
+    /// Leaves out what belongs to an answer and may not go along. Of a set of addresses those
+    /// that may still do: what is left out was told less than a second ago, and so no cache
+    /// drops it (RFC 6762 §10.2).
+    fn leave_out(&self, now: Instant, answer: RecordKey, additionals: &mut Vec<RecordKey>) {
+        let address = self.own.is_address(answer);
+        additionals.retain(|other| address && self.own.are_free(now, &[*other]));
     }
 
     fn flush_replies(&mut self, now: Instant, shared: &mut Shared) {
