@@ -9,9 +9,10 @@ use tracing::{debug, info, warn};
 
 use super::address::{ListenAddress, PeerAddress, Reach, Reader};
 use super::advertise::{content, is_too_long};
+use super::alive::Change;
 use super::name::names;
 use super::notes::Notes;
-use super::table::{Change, PeerTable};
+use super::table::PeerTable;
 use crate::error::ServiceError;
 use crate::name::{InstanceName, ServiceType};
 use crate::proto::{AnnouncementId, Engine, Event, Peer, PeerSays, TapId};

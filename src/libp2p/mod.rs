@@ -16,6 +16,7 @@
 
 mod address;
 mod advertise;
+mod alive;
 mod ask;
 mod board;
 mod config;

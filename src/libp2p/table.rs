@@ -3,12 +3,13 @@
 //! Peers are known by their PeerId, whatever names they give themselves. No I/O and no clock.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::address::{PeerAddress, Reach, ReadAddress, Reader, worth_dialling};
+use super::alive::{Alive, Change};
 use super::heard::{Heard, Told, read_response};
 use super::lease::{GRACE, Lease, after};
 use super::room::{Room, Rooms, Standing};
@@ -27,14 +28,6 @@ const SPREAD_PART: u32 = 50;
 
 /// The most addresses of a peer.
 const MAX_ADDRESSES: usize = 64;
-
-/// A change of what is alive on a link.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Change {
-    pub(crate) address: PeerAddress,
-    /// Whether it is on one of our links; `None` when it is alive no longer.
-    pub(crate) live: Option<bool>,
-}
 
 /// What a table has heard that concerns ourselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,13 +52,6 @@ type PeerKey = (LinkIndex, Id);
 
 type LeaseKey = (LinkIndex, PeerAddress);
 
-/// How an address is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Origin {
-    Link(LinkIndex),
-    Static(u64),
-}
-
 /// The peers on all links.
 #[derive(Debug)]
 pub(crate) struct PeerTable {
@@ -79,11 +65,7 @@ pub(crate) struct PeerTable {
     names: BTreeMap<(LinkIndex, Name), BTreeSet<Id>>,
     /// When each lease is to be refreshed next, or ends.
     wakes: BTreeSet<(Instant, LeaseKey)>,
-    /// Where each address is alive, and whether it is on a link of ours.
-    alive: BTreeMap<PeerAddress, BTreeMap<Origin, bool>>,
-    /// What each source of static peers gave last.
-    statics: BTreeMap<u64, BTreeSet<PeerAddress>>,
-    changes: VecDeque<Change>,
+    alive: Alive,
     /// When to ask on a link, because somebody there gets old.
     planned: BTreeMap<LinkIndex, Instant>,
     asks: BTreeSet<LinkIndex>,
@@ -102,9 +84,7 @@ impl PeerTable {
             rooms: Rooms::default(),
             names: BTreeMap::new(),
             wakes: BTreeSet::new(),
-            alive: BTreeMap::new(),
-            statics: BTreeMap::new(),
-            changes: VecDeque::new(),
+            alive: Alive::default(),
             planned: BTreeMap::new(),
             asks: BTreeSet::new(),
             impostor: None,
@@ -115,7 +95,7 @@ impl PeerTable {
 
     /// What became known, or is no longer.
     pub(crate) fn poll_change(&mut self) -> Option<Change> {
-        self.changes.pop_front()
+        self.alive.poll()
     }
 
     /// A link on which to ask.
@@ -218,18 +198,7 @@ impl PeerTable {
 
     /// All that a source of static peers gives, in place of what it gave before.
     pub(crate) fn set_static(&mut self, origin: u64, peers: Vec<PeerAddress>) {
-        let peers: BTreeSet<PeerAddress> = peers.into_iter().filter(|it| it.peer != self.own).collect();
-        let before = self.statics.insert(origin, peers.clone()).unwrap_or_default();
-        for address in before.difference(&peers) {
-            if let Some(origins) = self.alive.get_mut(address) {
-                origins.remove(&Origin::Static(origin));
-            }
-            self.tell(address);
-        }
-        for address in peers.difference(&before) {
-            self.alive.entry(address.clone()).or_default().insert(Origin::Static(origin), false);
-            self.tell(address);
-        }
+        self.alive.set_static(origin, peers.into_iter().filter(|it| it.peer != self.own).collect());
     }
 
     /// A response from a host on a link in this state.
@@ -334,8 +303,7 @@ impl PeerTable {
             self.forget_name(link, &former, &key.1.peer);
         }
         if is_new {
-            self.alive.entry(key.1.clone()).or_default().insert(Origin::Link(link), on_link);
-            self.tell(&key.1);
+            self.alive.heard(link, &key.1, on_link);
         }
         self.wakes.insert((wake, key));
     }
@@ -438,10 +406,7 @@ impl PeerTable {
             self.peers.remove(&at);
         }
         self.forget_name(*link, &lease.instance, &address.peer);
-        if let Some(links) = self.alive.get_mut(address) {
-            links.remove(&Origin::Link(*link));
-        }
-        self.tell(address);
+        self.alive.ended(*link, address);
     }
 
     /// A name stands for a peer as long as one of its addresses was heard under it.
@@ -457,14 +422,5 @@ impl PeerTable {
                 self.names.remove(&key);
             }
         }
-    }
-
-    /// Tells where an address stands, if anywhere.
-    fn tell(&mut self, address: &PeerAddress) {
-        let live = self.alive.get(address).and_then(|links| links.values().copied().max());
-        if live.is_none() {
-            self.alive.remove(address);
-        }
-        self.changes.push_back(Change { address: address.clone(), live });
     }
 }
