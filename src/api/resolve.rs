@@ -17,6 +17,10 @@ const GRACE: Duration = Duration::from_millis(500);
 /// … and other interfaces this: there the question leaves up to 100 ms later (RFC 6762 §5.2).
 const OTHER_LINKS: Duration = Duration::from_millis(200);
 
+/// Anybody on the network can say that a host has no address. After that on every interface the
+/// host itself gets this long to say otherwise: it answers at once (RFC 6762 §6).
+const DENIED: Duration = Duration::from_millis(250);
+
 /// Where all that is known is that a host has no address on one interface, the others get this
 /// long: time for two questions, after up to 120 ms and a second later (RFC 6762 §5.2), and for
 /// an answer to either of them (§6).
@@ -124,7 +128,7 @@ fn patience(found: &Found, interfaces: &[Interface]) -> Option<(Least, Duration)
         return Some((Least::Address, if halves || silent { wait } else { Duration::ZERO }));
     }
     let denied = on(found, interfaces).any(|known| known.complete);
-    denied.then_some((Least::Denial, if silent { DENIED_ELSEWHERE } else { Duration::ZERO }))
+    denied.then_some((Least::Denial, if silent { DENIED_ELSEWHERE } else { DENIED }))
 }
 
 #[cfg(test)]
@@ -172,10 +176,10 @@ mod tests {
         let denied = |links: &[(u32, &[&str], bool)], there: &[u32]| {
             patience(&found(links), &there.iter().copied().map(eth).collect::<Vec<_>>())
         };
-        assert_eq!(denied(&[(1, &[], true)], &[1]), Some((Least::Denial, Duration::ZERO)));
+        assert_eq!(denied(&[(1, &[], true)], &[1]), Some((Least::Denial, DENIED)));
         assert_eq!(denied(&[(1, &[], true)], &[1, 2]), Some((Least::Denial, DENIED_ELSEWHERE)));
         let both = [(1, &[][..], true), (2, &[][..], true)];
-        assert_eq!(denied(&both, &[1, 2]), Some((Least::Denial, Duration::ZERO)));
+        assert_eq!(denied(&both, &[1, 2]), Some((Least::Denial, DENIED)));
         // It has expired.
         assert_eq!(denied(&[(1, &[], false)], &[1]), None);
         // Its link is gone.

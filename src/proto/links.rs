@@ -7,7 +7,7 @@ use tracing::debug;
 use super::claim::{ClaimId, PROBE_DELAY};
 use super::io::{Event, LinkIndex, LinkState};
 use super::link::Link;
-use super::respond::SHARED_DELAY;
+use super::pending::SHARED_DELAY;
 use super::room::Limits;
 use super::timer::{Timer, after};
 use super::{Engine, say};

@@ -59,6 +59,7 @@ mod numbered;
 mod overhear;
 mod own;
 mod peer;
+mod pending;
 mod prepared;
 mod probe;
 mod query;
