@@ -225,7 +225,35 @@ impl FromIterator<Number> for Numbers {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// As a plain list would do it. `Some` takes away one of those that are there.
+        #[test]
+        fn whatever_comes_and_goes(
+            steps in prop::collection::vec(prop::option::weighted(0.45, any::<prop::sample::Index>()), 0..600),
+        ) {
+            let (mut things, mut list, mut gone) = (Numbered::default(), Vec::new(), Vec::new());
+            for (thing, step) in steps.into_iter().enumerate() {
+                match step.filter(|_| !list.is_empty()) {
+                    None => list.push((things.insert(thing), thing)),
+                    Some(at) => {
+                        let (number, thing) = list.remove(at.index(list.len()));
+                        prop_assert_eq!(things.remove(number), Some(thing));
+                        gone.push(number);
+                    }
+                }
+            }
+            let numbers: Vec<Number> = list.iter().map(|(number, _)| *number).collect();
+            prop_assert_eq!(things.numbers(), numbers);
+            prop_assert!(list.iter().all(|(number, thing)| things.get(*number) == Some(thing)));
+            prop_assert!(gone.iter().all(|number| !things.contains(*number)));
+            prop_assert_eq!((things.len(), things.is_empty()), (list.len(), list.is_empty()));
+            prop_assert!(things.rows.iter().all(|row| row.taken > 0 || row.places.capacity() == 0));
+        }
+    }
 
     #[test]
     fn numbers_stand_in_order_each_once() {
