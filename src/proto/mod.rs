@@ -14,11 +14,13 @@
 //! | `claim`, `probe`, `announce` | owning a name; update, goodbye | §8, §10.1 |
 //! | `conflict` | tie-break, defend, rename | §8.2, §9 |
 //! | `records`, `own`, `set` | what we hold | §6.1, §10 |
-//! | `respond`, `continuation`, `unicast`, `withheld`, `send` | who gets it, when, in which datagrams | §6, §7 |
+//! | `respond`, `continuation`, `unicast` | who gets it | §5.4, §6, §7 |
+//! | `pending`, `withheld`, `send`, `prepared` | when, and in which datagrams | §6, §7.4 |
 //! | `query`, `overhear` | asking, known answers, duplicate questions | §5, §7, §10.5 |
 //! | `cache`, `entry`, `age` | time to live, cache flush, refresh | §5.2, §10 |
 //! | `room` | how much is cached, and what gives way | |
-//! | `timer`, `numbered` | when what is due; things by number | |
+//! | `timer` | when what is due | |
+//! | `numbered`, `names`, `shards` | things by number and by name | |
 //! | `browse`, `resolve`, `types` | records to instances; which types there are | RFC 6763 §4, §9 |
 //! | `peer` | libp2p's peers: told in another shape, heard in any | libp2p mDNS |
 //! | `crowd` | more instances than are kept: who gives way | |
