@@ -25,10 +25,6 @@ const REFRESH_PERCENT: [u32; 4] = [80, 85, 90, 95];
 /// Up to this many thousandths of the lifetime are added to each (RFC 6762 §5.2: 0 to 2 %).
 const REFRESH_JITTER: u32 = 20;
 
-/// So many records are asked for along with another. A hundred hosts that were heard together
-/// get old together, and need not all answer in one tenth of a second.
-const MAX_ALONG: usize = 32;
-
 /// What a record's time has come for.
 #[derive(Debug)]
 pub(super) enum CacheDue {
@@ -140,23 +136,17 @@ impl Cache {
             return self.remove(key).map(|(name, data)| CacheDue::Expired(name, data));
         }
         // One refresh for each part of the lifetime, not one for each that was slept through.
-        while is_ripe(now, entry) {
+        let due = |entry: &Entry| {
+            REFRESH_PERCENT
+                .get(usize::from(entry.stage))
+                .is_some_and(|percent| entry.part(percent.saturating_mul(10)) <= now)
+        };
+        while due(entry) {
             entry.stage = entry.stage.saturating_add(1);
         }
         let (name, rtype) = (entry.name.clone(), entry.data.record_type());
         self.schedule(key, rng);
         Some(CacheDue::Refresh(name, rtype))
-    }
-
-    /// The records that may be asked for already and only wait for their share of the jitter:
-    /// one message with a refresh takes them along.
-    pub(super) fn ripe(&self, now: Instant) -> Vec<CacheKey> {
-        let is_ripe = |entry: &Entry| {
-            let is_refreshed = entry.wanted.is_some() && entry.ttl >= MIN_REFRESHED_TTL_SECONDS;
-            is_refreshed && entry.expires > now && is_ripe(now, entry)
-        };
-        let all = self.entries.numbers().into_iter();
-        all.filter(|key| self.entries.get(*key).is_some_and(is_ripe)).take(MAX_ALONG).collect()
     }
 
     /// A question wants these records from now on, or none does any longer.
@@ -221,10 +211,4 @@ impl Cache {
             }
         }
     }
-}
-
-/// Whether the next part of a lifetime at which a record is asked for has begun.
-fn is_ripe(now: Instant, entry: &Entry) -> bool {
-    let next = REFRESH_PERCENT.get(usize::from(entry.stage));
-    next.is_some_and(|percent| entry.part(percent.saturating_mul(10)) <= now)
 }

@@ -324,22 +324,12 @@ impl Link {
         }
     }
 
-    /// A cached record wants to be asked for: others that are old enough go along (RFC 6762 §5.3).
-    fn refresh_due(&mut self, now: Instant, name: &Name, rtype: RecordType, shared: &mut Shared) {
-        if !self.refresh(now, name, rtype) {
-            return;
-        }
-        for key in self.cache.ripe(now) {
-            if let Some(CacheDue::Refresh(name, rtype)) = self.cache.handle_due(now, key, &mut shared.rng) {
-                self.refresh(now, &name, rtype);
-            }
-        }
-    }
-
     /// A cached record wants to be refreshed, or has expired.
     pub(super) fn cache_due(&mut self, now: Instant, key: CacheKey, shared: &mut Shared) {
         match self.cache.handle_due(now, key, &mut shared.rng) {
-            Some(CacheDue::Refresh(name, rtype)) => self.refresh_due(now, &name, rtype, shared),
+            Some(CacheDue::Refresh(name, rtype)) => {
+                self.refresh(now, &name, rtype);
+            }
             Some(CacheDue::Expired(name, data)) => {
                 self.touch(now, &name, &data, shared);
                 if let RecordData::Nsec(_) = data {
