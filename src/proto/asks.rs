@@ -8,9 +8,10 @@ use litemap::LiteMap;
 
 use super::families::Families;
 use super::hash::Seeded;
-use super::names::{NameMap, Sought};
+use super::names::NameMap;
 use super::numbered::{Number, Numbered};
 use super::overhear::Trusted;
+use super::sought::Sought;
 use super::timer::after;
 use crate::name::Name;
 use crate::wire::RecordType;

@@ -5,38 +5,10 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher};
 
 use super::hash::Seeded;
-use super::shards::{Part, Shards};
-use crate::name::{Name, WireName};
+use super::shards::Shards;
+use super::sought::Sought;
+use crate::name::Name;
 use crate::spare::tighten;
-use crate::wire::NameRef;
-
-/// A name to look up: a whole one, or one that still stands in its packet.
-pub(super) trait Sought {
-    /// Equal for equal names.
-    fn folded(&self) -> u32;
-
-    fn find_in<'m, V>(&self, map: &'m Part<V>) -> Option<&'m V>;
-}
-
-impl Sought for Name {
-    fn folded(&self) -> u32 {
-        self.folded_hash()
-    }
-
-    fn find_in<'m, V>(&self, map: &'m Part<V>) -> Option<&'m V> {
-        map.get(self)
-    }
-}
-
-impl Sought for NameRef<'_> {
-    fn folded(&self) -> u32 {
-        self.folded_hash()
-    }
-
-    fn find_in<'m, V>(&self, map: &'m Part<V>) -> Option<&'m V> {
-        map.get(&self.decoded() as &dyn WireName)
-    }
-}
 
 #[derive(Debug)]
 pub(super) struct NameMap<V> {

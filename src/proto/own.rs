@@ -7,9 +7,10 @@ use litemap::LiteMap;
 
 use super::claim::ClaimId;
 use super::hash::Seeded;
-use super::names::{NameMap, Sought};
+use super::names::NameMap;
 use super::numbered::{Number, Numbered, Numbers};
 use super::set::Set;
+use super::sought::Sought;
 use super::timer::after;
 use crate::name::Name;
 use crate::wire::{Record, RecordData, RecordRef, RecordType};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::hash::Seeded;
-use super::names::Sought;
+use super::sought::Sought;
 use crate::name::Name;
 use crate::spare::tighten;
 use crate::wire::{RecordData, RecordRef, RecordType};

@@ -5,16 +5,13 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::hash::Seeded;
-use super::names::Sought;
+use super::sought::{ByName, Sought};
 use crate::name::Name;
 use crate::spare::tighten;
 
-/// One part of the map.
-pub(super) type Part<V> = HashMap<Name, V, Seeded>;
-
 #[derive(Debug)]
 pub(super) struct Shards<V> {
-    parts: [Part<V>; 4],
+    parts: [ByName<V>; 4],
 }
 
 impl<V> Shards<V> {
@@ -55,7 +52,7 @@ impl<V> Shards<V> {
         Some(removed)
     }
 
-    fn part_mut(&mut self, name: &Name) -> &mut Part<V> {
+    fn part_mut(&mut self, name: &Name) -> &mut ByName<V> {
         let [first, second, third, fourth] = &mut self.parts;
         match quarter(name) {
             0 => first,
