@@ -8,6 +8,7 @@ use super::asks::AskKey;
 use super::cache::{Cache, CacheKey};
 use super::entry::Entry;
 use super::numbered::Numbered;
+use super::quarters::Quarters;
 use super::rng::Rng;
 use super::timer::after;
 use crate::name::Name;
@@ -40,10 +41,10 @@ pub(super) enum CacheDue {
 /// before stays in the heap, and counts for nothing when its time comes: [`Entry::due`] says
 /// what counts. The first in each heap always does.
 ///
-/// Four heaps, as [`Shards`](super::shards::Shards) are four tables.
+/// There are four heaps, so that none is large.
 #[derive(Debug, Default)]
 pub(super) struct Ages {
-    heaps: [BinaryHeap<Due>; 4],
+    heaps: Quarters<BinaryHeap<Due>>,
 }
 
 type Due = Reverse<(Instant, CacheKey)>;
@@ -58,13 +59,7 @@ impl Ages {
     }
 
     fn heap(&mut self, key: CacheKey) -> &mut BinaryHeap<Due> {
-        let [first, second, third, fourth] = &mut self.heaps;
-        match key.quarter() {
-            0 => first,
-            1 => second,
-            2 => third,
-            _ => fourth,
-        }
+        self.heaps.of_mut(key.place())
     }
 
     fn set(&mut self, key: CacheKey, at: Instant, entries: &mut Numbered<Entry>) {

@@ -20,7 +20,7 @@
 //! | `cache`, `entry`, `age` | time to live, cache flush, refresh | §5.2, §10 |
 //! | `room` | how much is cached, and what gives way | |
 //! | `timer` | when what is due | |
-//! | `numbered`, `names`, `shards`, `sought` | things by number and by name | |
+//! | `numbered`, `names`, `shards`, `sought`, `quarters` | things by number and by name | |
 //! | `browse`, `resolve`, `types` | records to instances; which types there are | RFC 6763 §4, §9 |
 //! | `peer` | libp2p's peers: told in another shape, heard in any | libp2p mDNS |
 //! | `crowd` | more instances than are kept: who gives way | |
@@ -64,6 +64,7 @@ mod peer;
 mod pending;
 mod prepared;
 mod probe;
+mod quarters;
 mod query;
 mod records;
 mod resolve;

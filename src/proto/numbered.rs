@@ -10,9 +10,9 @@ pub(super) struct Number {
 }
 
 impl Number {
-    /// One of four, for what is kept in four parts.
-    pub(super) fn quarter(self) -> u32 {
-        self.place % 4
+    /// The place among the others, which another thing may take over.
+    pub(super) fn place(self) -> u32 {
+        self.place
     }
 }
 

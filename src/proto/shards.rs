@@ -1,22 +1,22 @@
-//! A map from names in four parts: what a stranger fills it with is never one large table,
-//! which takes long to be moved when it grows and which few allocators give back soon.
+//! A map from names in four parts: what a stranger fills it with is never one large table.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::hash::Seeded;
+use super::quarters::Quarters;
 use super::sought::{ByName, Sought};
 use crate::name::Name;
 use crate::spare::tighten;
 
 #[derive(Debug)]
 pub(super) struct Shards<V> {
-    parts: [ByName<V>; 4],
+    parts: Quarters<ByName<V>>,
 }
 
 impl<V> Shards<V> {
     pub(super) fn new(seeded: Seeded) -> Self {
-        Self { parts: std::array::from_fn(|_| HashMap::with_hasher(seeded)) }
+        Self { parts: Quarters(std::array::from_fn(|_| HashMap::with_hasher(seeded))) }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -24,13 +24,7 @@ impl<V> Shards<V> {
     }
 
     pub(super) fn get(&self, name: &impl Sought) -> Option<&V> {
-        let [first, second, third, fourth] = &self.parts;
-        name.find_in(match quarter(name) {
-            0 => first,
-            1 => second,
-            2 => third,
-            _ => fourth,
-        })
+        name.find_in(self.parts.of(quarter(name)))
     }
 
     pub(super) fn get_mut(&mut self, name: &Name) -> Option<&mut V> {
@@ -53,13 +47,7 @@ impl<V> Shards<V> {
     }
 
     fn part_mut(&mut self, name: &Name) -> &mut ByName<V> {
-        let [first, second, third, fourth] = &mut self.parts;
-        match quarter(name) {
-            0 => first,
-            1 => second,
-            2 => third,
-            _ => fourth,
-        }
+        self.parts.of_mut(quarter(name))
     }
 }
 

@@ -323,7 +323,7 @@ fn timers() {
 
 /// A question that all own services of a type answer, one of which the asker knows them all, and
 /// a question for each of them in turn: they share a host, so that the one-second rule withholds
-/// all but the first.
+/// its addresses from all answers but the first.
 fn own_services() {
     let service = name("_many._tcp.local");
     for count in [64_u16, 256, 1021] {
